@@ -1,0 +1,103 @@
+//! Bytes waiting to be written.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Pieces below this size are copied together: one write beats one more slice.
+const COPY_BELOW: usize = 1024;
+
+/// A queue of byte pieces for vectored writes: heads and small pieces are copied into a tail buffer,
+/// large body pieces are kept as they are.
+#[derive(Debug, Default)]
+pub struct Output {
+    sealed: VecDeque<Bytes>,
+    tail: BytesMut,
+    length: usize,
+}
+
+impl Output {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bytes waiting.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Copies bytes to the end.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    /// Adds a body piece to the end, without copying if it is large.
+    pub fn push(&mut self, piece: Bytes) {
+        if piece.len() < COPY_BELOW {
+            self.put(&piece);
+            return;
+        }
+        self.seal_tail();
+        self.length += piece.len();
+        self.sealed.push_back(piece);
+    }
+
+    /// Fills `slices` with what waits, oldest first; returns how many were filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let pieces = self.sealed.iter().map(|p| &p[..]).chain(std::iter::once(&self.tail[..]));
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(pieces.filter(|p| !p.is_empty())) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        count
+    }
+
+    /// Drops the first `written` bytes, which have been written.
+    pub fn advance(&mut self, mut written: usize) {
+        self.length -= written;
+        while written > 0 {
+            let Some(front) = self.sealed.front_mut() else {
+                self.tail.advance(written);
+                break;
+            };
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.sealed.pop_front();
+        }
+        if self.length == 0 && self.tail.is_empty() {
+            self.tail.clear();
+        }
+    }
+
+    /// All that waits as one piece, for tests and for codecs in memory.
+    pub fn take(&mut self) -> Bytes {
+        self.seal_tail();
+        self.length = 0;
+        let mut all = BytesMut::new();
+        for piece in self.sealed.drain(..) {
+            all.extend_from_slice(&piece);
+        }
+        all.freeze()
+    }
+
+    fn seal_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.sealed.push_back(self.tail.split().freeze());
+        }
+    }
+}
