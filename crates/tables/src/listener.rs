@@ -1,0 +1,65 @@
+//! Listeners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_types::{Direction, Name, Provenance};
+
+use crate::access_log::AccessLog;
+use crate::address::SocketAddress;
+use crate::chain::ChainTable;
+
+/// A listener (`envoy.config.listener.v3.Listener`).
+#[derive(Debug)]
+pub struct Listener {
+    /// Name.
+    pub name: Name,
+    /// Addresses to bind: `address` first, then `additional_addresses`.
+    pub addresses: Vec<SocketAddress>,
+    /// Role, from `traffic_direction` (and the node's type).
+    pub direction: Direction,
+    /// Prefix of its counters: `stat_prefix`, else the address (`listener.<prefix>.`).
+    pub stat_prefix: Name,
+    /// False: opens no socket; only receives connections that another listener hands over by
+    /// original destination (`bind_to_port`, default true).
+    pub bind_to_port: bool,
+    /// Hand a connection to the listener whose address is the original destination
+    /// (`use_original_dst`).
+    pub use_original_dst: bool,
+    /// Sockets are transparent (`IP_TRANSPARENT`; `transparent`).
+    pub transparent: bool,
+    /// Let the system queue connections on several sockets (`enable_reuse_port`, default true).
+    pub reuse_port: bool,
+    /// Length of the accept queue (`tcp_backlog_size`, default 4096).
+    pub backlog: u32,
+    /// Run before a chain is chosen, in order.
+    pub filters: Vec<ListenerFilter>,
+    /// Time for all listener filters (default 15 s; `None`: no limit; `listener_filters_timeout`).
+    pub filters_timeout: Option<Duration>,
+    /// After that time go on without what they would have found, instead of closing.
+    pub continue_on_timeout: bool,
+    /// Chains and the default chain.
+    pub chains: ChainTable,
+    /// Buffer limit of a connection, bytes (default 1 MiB; `per_connection_buffer_limit_bytes`).
+    pub buffer_limit: u32,
+    /// Logs of connections that no chain took.
+    pub access_log: Vec<AccessLog>,
+    /// Object behind it.
+    pub provenance: Option<Arc<Provenance>>,
+}
+
+/// What to look at before choosing a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenerFilter {
+    /// Learn the destination before redirection (`envoy.filters.listener.original_dst`).
+    OriginalDst,
+    /// Read server name and ALPN of a TLS ClientHello (`tls_inspector`).
+    TlsInspector,
+    /// Tell HTTP/1, HTTP/2 and other plaintext apart (`http_inspector`).
+    HttpInspector,
+    /// Read a PROXY protocol header (`proxy_protocol`).
+    ProxyProtocol {
+        /// Connections without the header are served too (`allow_requests_without_proxy_protocol`).
+        optional: bool,
+    },
+}
