@@ -1,1 +1,21 @@
-//! weft-filter.
+//! HTTP and network filters: what happens to a request between routing and balancing, and to its
+//! response on the way back.
+//!
+//! Filters decide and do no I/O of their own. A filter that must wait hands back a future or a
+//! duration ([`Flow`]); the pipeline waits, so that a filter can stop and resume, buffer, call out,
+//! change bodies and trailers, or answer itself. Responses run through the chain in reverse.
+//!
+//! ```text
+//! request ─► f1 ─► f2 ─► f3 ─► router ─► upstream
+//! response ◄ f1 ◄─ f2 ◄─ f3 ◄──────────────┘
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod builtin;
+pub mod chain;
+pub mod network;
+pub mod seam;
+mod values;
+
+pub use chain::Chain;
+pub use seam::{BodyFlow, Context, Facts, Flow, HttpFilter, LocalReply, OpenFilters};
