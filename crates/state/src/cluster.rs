@@ -1,0 +1,246 @@
+//! Registries of cluster and host state.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use weft_tables::address::SocketAddress;
+use weft_tables::cluster::Transport;
+use weft_types::Name;
+
+use crate::host::{HostKey, HostState};
+use crate::padded::Padded;
+use crate::resource::{Priority, Resources};
+
+/// A map that keeps no value alive: a value lives as long as somebody uses it.
+#[derive(Debug)]
+struct Registry<K, V>(Mutex<HashMap<K, Weak<V>>>);
+
+impl<K, V> Default for Registry<K, V> {
+    fn default() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+}
+
+impl<K: Hash + Eq, V> Registry<K, V> {
+    fn get_or_make(&self, key: K, make: impl FnOnce(&K) -> V) -> Arc<V> {
+        let mut map = lock(&self.0);
+        if let Some(found) = map.get(&key).and_then(Weak::upgrade) {
+            return found;
+        }
+        // Entries of values that are gone are dropped when the map would grow, so it stays within
+        // twice the number of living values.
+        if map.len() == map.capacity() {
+            map.retain(|_, value| value.strong_count() > 0);
+        }
+        let made = Arc::new(make(&key));
+        map.insert(key, Arc::downgrade(&made));
+        made
+    }
+
+    fn living(&self) -> Vec<Arc<V>> {
+        lock(&self.0).values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// A thread that panicked while it held the lock left no half-made change: maps are changed in one
+/// step. So poison is ignored.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All cluster states of the process.
+#[derive(Debug, Default)]
+pub struct ClusterStates {
+    clusters: Registry<(Name, u64), ClusterState>,
+}
+
+impl ClusterStates {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The state of the cluster of that name whose connection-relevant fields have that hash: the
+    /// one in use if there is one, else a new one.
+    #[must_use]
+    pub fn get(&self, name: &Name, connection_hash: u64) -> Arc<ClusterState> {
+        self.clusters
+            .get_or_make((Arc::clone(name), connection_hash), |(name, _)| ClusterState::new(Arc::clone(name)))
+    }
+
+    /// All states in use, those of draining clusters included.
+    #[must_use]
+    pub fn living(&self) -> Vec<Arc<ClusterState>> {
+        self.clusters.living()
+    }
+}
+
+/// Process-wide state of one cluster.
+#[derive(Debug)]
+pub struct ClusterState {
+    name: Name,
+    default: Resources,
+    high: Resources,
+    hosts: Registry<HostKey, HostState>,
+    health_version: Arc<Padded<AtomicU64>>,
+    ejected: Padded<AtomicU32>,
+    ejecting: Mutex<()>,
+}
+
+impl ClusterState {
+    /// State outside of any registry, for tests and simulation.
+    #[must_use]
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            default: Resources::default(),
+            high: Resources::default(),
+            hosts: Registry::default(),
+            health_version: Arc::default(),
+            ejected: Padded::default(),
+            ejecting: Mutex::new(()),
+        }
+    }
+
+    /// Name of the cluster.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Circuit breakers of a priority.
+    #[must_use]
+    pub fn resources(&self, priority: Priority) -> &Resources {
+        match priority {
+            Priority::Default => &self.default,
+            Priority::High => &self.high,
+        }
+    }
+
+    /// The state of a host: the one in use if there is one, else a new one made `now`.
+    #[must_use]
+    pub fn host(&self, address: &SocketAddress, transport: &Transport, now: Instant) -> Arc<HostState> {
+        let key = HostKey { address: address.clone(), transport: transport.clone() };
+        self.hosts.get_or_make(key, |key| HostState::new(key.clone(), Arc::clone(&self.health_version), now))
+    }
+
+    /// All hosts in use.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<Arc<HostState>> {
+        self.hosts.living()
+    }
+
+    /// Counts up with each change of a host's health; balancers compare it with what they last saw.
+    #[must_use]
+    pub fn health_version(&self) -> u64 {
+        self.health_version.load(Ordering::Acquire)
+    }
+
+    /// Hosts that outlier detection has ejected now (`outlier_detection.ejections_active`).
+    #[must_use]
+    pub fn ejected_hosts(&self) -> u32 {
+        self.ejected.load(Ordering::Relaxed)
+    }
+
+    /// Sole right to eject and bring back hosts of this cluster: two workers must not both find room
+    /// for one more.
+    #[must_use]
+    pub fn ejections(&self) -> Ejections<'_> {
+        Ejections { state: self, _lock: lock(&self.ejecting) }
+    }
+}
+
+/// The right to change which hosts are ejected, held for the length of one decision.
+#[derive(Debug)]
+pub struct Ejections<'a> {
+    state: &'a ClusterState,
+    _lock: MutexGuard<'a, ()>,
+}
+
+impl Ejections<'_> {
+    /// Hosts ejected now.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.state.ejected_hosts()
+    }
+
+    /// Counts one more.
+    pub fn add(&mut self) {
+        self.state.ejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one fewer.
+    pub fn remove(&mut self) {
+        let _ = self.state.ejected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::HealthFlag;
+
+    fn address(port: u16) -> SocketAddress {
+        SocketAddress::Ip(([127, 0, 0, 1], port).into())
+    }
+
+    #[test]
+    fn an_unchanged_key_keeps_its_state_and_a_changed_one_gets_new() {
+        let states = ClusterStates::new();
+        let name: Name = "reviews".into();
+        let first = states.get(&name, 1);
+        let permit = first.resources(Priority::Default).requests.try_acquire(1).unwrap();
+        assert!(Arc::ptr_eq(&first, &states.get(&name, 1)));
+        let changed = states.get(&name, 2);
+        assert!(!Arc::ptr_eq(&first, &changed));
+        assert_eq!(changed.resources(Priority::Default).requests.current(), 0);
+        assert_eq!(changed.resources(Priority::High).requests.current(), 0);
+        drop(first);
+        drop(permit);
+        assert_eq!(states.living().len(), 1);
+    }
+
+    #[test]
+    fn state_goes_with_its_last_user_and_the_map_does_not_grow_with_the_dead() {
+        let states = ClusterStates::new();
+        let name: Name = "c".into();
+        for hash in 0..10_000 {
+            drop(states.get(&name, hash));
+        }
+        assert!(lock(&states.clusters.0).len() < 64);
+    }
+
+    #[test]
+    fn hosts_are_told_apart_by_address_and_changes_of_health_are_announced() {
+        let cluster = ClusterState::new("c".into());
+        let now = Instant::now();
+        let a = cluster.host(&address(1), &Transport::default(), now);
+        let b = cluster.host(&address(2), &Transport::default(), now);
+        assert!(Arc::ptr_eq(&a, &cluster.host(&address(1), &Transport::default(), now)));
+        assert!(!Arc::ptr_eq(&a, &b));
+        let before = cluster.health_version();
+        assert!(a.set(HealthFlag::FailedActiveCheck));
+        assert!(!a.set(HealthFlag::FailedActiveCheck));
+        assert_eq!(cluster.health_version(), before + 1);
+        assert!(a.has(HealthFlag::FailedActiveCheck) && !b.has(HealthFlag::FailedActiveCheck));
+        assert!(a.clear(HealthFlag::FailedActiveCheck));
+        assert_eq!(cluster.health_version(), before + 2);
+    }
+
+    #[test]
+    fn guards_count_requests_and_connections_of_a_host() {
+        let cluster = ClusterState::new("c".into());
+        let host = cluster.host(&address(1), &Transport::default(), Instant::now());
+        let request = host.begin_request();
+        let connection = host.begin_connection();
+        assert_eq!((host.active_requests.current(), host.active_connections.current()), (1, 1));
+        drop(request);
+        drop(connection);
+        assert_eq!((host.active_requests.current(), host.active_connections.current()), (0, 0));
+        assert_eq!(host.totals.requests.load(Ordering::Relaxed), 1);
+    }
+}
