@@ -1,0 +1,16 @@
+//! Limits of the process.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Raises the limit of open files to what the administrator allows (`RLIMIT_NOFILE`, soft to hard);
+/// a proxy needs two descriptors a call. Returns the limit now in force.
+///
+/// # Errors
+/// The system refuses.
+pub fn raise_open_files() -> std::io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
+}
