@@ -12,10 +12,17 @@
 //! from [`Limits`]; ambiguous framing is refused, not guessed.
 #![forbid(unsafe_code)]
 
+pub mod detect;
 pub mod event;
+pub mod hpack;
+pub mod http1;
+pub mod http2;
 pub mod limits;
 pub mod output;
+pub mod proxy_protocol;
 
 pub use event::{Codec, CodecError, Event, ResetReason, Side, StreamId};
+pub use http1::Http1;
+pub use http2::Http2;
 pub use limits::Limits;
 pub use output::Output;

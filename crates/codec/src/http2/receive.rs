@@ -1,0 +1,116 @@
+//! Bytes to frames, and frames to those who understand them.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::error_code::Violation;
+use super::{
+    ErrorCode, Failure, FrameHeader, HEADER_BYTES, Http2, Opening, PREFACE, flag, frame, kind, settings,
+};
+use crate::{CodecError, Event, ResetReason, Side};
+
+impl Http2 {
+    /// The next event; see [`crate::Codec::receive`].
+    pub(super) fn next_event(&mut self, input: &mut BytesMut) -> Result<Option<Event>, CodecError> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if let Some(failure) = &self.failure {
+                return Err(failure.error.clone());
+            }
+            let result = match self.next_frame(input) {
+                Ok(Some((header, payload))) => self.on_frame(&header, payload),
+                Ok(None) => return Ok(None),
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = result {
+                self.punish(violation);
+            }
+        }
+    }
+
+    fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Violation> {
+        if self.opening == Opening::Preface {
+            let known = input.len().min(PREFACE.len());
+            if input.get(..known) != PREFACE.get(..known) {
+                return Err(Violation::protocol("wrong connection preface"));
+            }
+            if known < PREFACE.len() {
+                return Ok(None);
+            }
+            input.advance(PREFACE.len());
+            self.opening = Opening::Settings;
+        }
+        let Some(header) = FrameHeader::read(input) else { return Ok(None) };
+        if header.length > settings::max_frame_size(&self.limits) as usize {
+            return Err(Violation::frame_size(format!("frame of {} bytes", header.length)));
+        }
+        if input.len() < HEADER_BYTES + header.length {
+            return Ok(None);
+        }
+        input.advance(HEADER_BYTES);
+        Ok(Some((header, input.split_to(header.length).freeze())))
+    }
+
+    fn on_frame(&mut self, header: &FrameHeader, payload: Bytes) -> Result<(), Violation> {
+        if self.opening == Opening::Settings {
+            if header.kind != kind::SETTINGS || header.has(flag::ACK) {
+                return Err(Violation::protocol("the first frame is not SETTINGS"));
+            }
+            self.opening = Opening::Done;
+        }
+        if self.block.is_some() && header.kind != kind::CONTINUATION {
+            return Err(Violation::protocol("a frame within a header block"));
+        }
+        match header.kind {
+            kind::DATA => self.on_data(header, payload),
+            kind::HEADERS => self.on_headers(header, payload),
+            kind::PRIORITY => self.on_priority(header, &payload),
+            kind::RST_STREAM => self.on_reset(header, &payload),
+            kind::SETTINGS => self.on_settings(header, &payload),
+            kind::PUSH_PROMISE => Err(Violation::protocol("PUSH_PROMISE, although push is off")),
+            kind::PING => self.on_ping(header, &payload),
+            kind::GOAWAY => self.on_goaway(header, &payload),
+            kind::WINDOW_UPDATE => self.on_window_update(header, &payload),
+            kind::CONTINUATION => self.on_continuation(header, &payload),
+            _ => self.flood.idle_frame(),
+        }
+    }
+
+    /// Ends what the violation ends.
+    fn punish(&mut self, violation: Violation) {
+        let (code, word, reason) = match violation {
+            Violation::Stream { stream, code } => match self.reset_by_violation(stream, code) {
+                Err(Violation::Connection { code, word, reason }) => (code, word, reason),
+                Ok(()) | Err(Violation::Stream { .. }) => return,
+            },
+            Violation::Connection { code, word, reason } => (code, word, reason),
+        };
+        let error = CodecError { word, reason: reason.into_owned(), status: None };
+        self.failure = Some(Failure { code, error });
+    }
+
+    /// Resets a stream on which the peer broke the protocol. Making us reset streams is no cheaper
+    /// for the peer than resetting them itself (CVE-2025-8671).
+    fn reset_by_violation(&mut self, stream: u32, code: ErrorCode) -> Result<(), Violation> {
+        self.flood.answer(self.output.is_empty())?;
+        if self.side == Side::Server && code != ErrorCode::RefusedStream {
+            self.flood.premature_reset()?;
+        }
+        if self.streams.contains_key(&stream) {
+            self.event_reset(stream, ResetReason::Protocol);
+        }
+        self.write_reset(stream, code.value());
+        Ok(())
+    }
+
+    /// Sends GOAWAY with the highest stream of the peer that we have or may have processed.
+    pub(super) fn write_goaway(&mut self, last: u32, code: ErrorCode) {
+        let mut payload = [0; 8];
+        let (last_bytes, code_bytes) = payload.split_at_mut(4);
+        last_bytes.copy_from_slice(&last.to_be_bytes());
+        code_bytes.copy_from_slice(&code.value().to_be_bytes());
+        frame::write(&mut self.output, kind::GOAWAY, 0, 0, &payload);
+        self.goaway_sent = Some(last);
+    }
+}
