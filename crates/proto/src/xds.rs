@@ -1,0 +1,15 @@
+//! Messages of the `xds` packages: those of envoy-types, and those that it lacks.
+
+pub use envoy_types::pb::xds::core;
+
+/// `xds.type`.
+pub mod r#type {
+    pub use envoy_types::pb::xds::r#type::matcher;
+
+    /// `xds.type.v3`.
+    pub mod v3 {
+        pub use envoy_types::pb::xds::r#type::v3::*;
+
+        include!(concat!(env!("OUT_DIR"), "/xds.r#type.v3.rs"));
+    }
+}
