@@ -22,6 +22,10 @@ impl Connection {
                     self.dispatch(event);
                     return true;
                 }
+                if self.driven {
+                    // Whole frames that made no event are the connection's, not the next stream's.
+                    self.unclaimed = 0;
+                }
             }
             Err(error) => {
                 self.broken(error, true);

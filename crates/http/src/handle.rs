@@ -11,7 +11,7 @@ use crate::connection::Connection;
 use crate::shared::Shared;
 
 /// A cheap handle to a connection that does not keep it alive: for drain, heartbeats, idle timers and
-/// counts. On a connection that is gone its commands do nothing.
+/// counts. On a connection that is gone, or from within its own byte stream, its commands do nothing.
 #[derive(Clone)]
 pub struct ConnHandle(Weak<RefCell<Connection>>);
 
@@ -57,6 +57,13 @@ impl ConnHandle {
         self.with(|c| c.streams.len()).unwrap_or(0)
     }
 
+    /// Whether input has come that makes no message yet: on an idle HTTP/1.x connection, the start of
+    /// a request's head (for Envoy's `request_headers_timeout`).
+    #[must_use]
+    pub fn has_partial_input(&self) -> bool {
+        self.with(|c| !c.input.is_empty()).unwrap_or(false)
+    }
+
     /// Bytes and streams so far.
     #[must_use]
     pub fn counters(&self) -> ConnCounters {
@@ -75,7 +82,10 @@ impl ConnHandle {
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Connection) -> R) -> Option<R> {
-        Shared::upgrade(&self.0).map(|shared| act(&mut shared.get()))
+        // In use: called from the byte stream's own code, for instance when it is dropped.
+        let shared = Shared::upgrade(&self.0)?;
+        let mut connection = shared.try_get()?;
+        Some(act(&mut connection))
     }
 }
 

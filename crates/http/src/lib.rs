@@ -25,6 +25,34 @@
 //! - What waits is bounded: received bytes by [`ConnOptions::input_limit`] (HTTP/1.x) or the
 //!   codec's windows (HTTP/2), bytes to send by [`ConnOptions::high_watermark`].
 //! - A handle dropped before its message's end resets its stream; no stream outlives its handles.
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use weft_codec::{Limits, Side};
+//! use weft_http::{AnyCodec, ClientConn, ConnOptions, Frame, ServerConn};
+//! use weft_types::{RequestHead, ResponseHead};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! # tokio::task::LocalSet::new().block_on(&runtime, async {
+//! let (near, far) = tokio::io::duplex(1024);
+//! let codec = AnyCodec::http2(Side::Server, Limits::default(), "http");
+//! let mut server = ServerConn::new(far, codec, ConnOptions::default(), BytesMut::new());
+//! tokio::task::spawn_local(async move {
+//!     while let Some(Ok(mut exchange)) = server.accept().await {
+//!         tokio::task::spawn_local(async move {
+//!             let _ = exchange.reply.head(&ResponseHead::new(200), false).await;
+//!             let _ = exchange.reply.data(Bytes::from_static(b"hello"), true).await;
+//!         });
+//!     }
+//! });
+//!
+//! let codec = AnyCodec::http2(Side::Client, Limits::default(), "http");
+//! let conn = ClientConn::new(near, codec, ConnOptions::default());
+//! let (_send, mut recv) = conn.send_request(&RequestHead::get("a.example", "/"), true).await.unwrap();
+//! assert_eq!(recv.head().await.unwrap().status, 200);
+//! assert!(matches!(recv.body().next().await, Ok(Frame::Data(data)) if data == "hello"));
+//! # });
+//! ```
 #![forbid(unsafe_code)]
 
 mod any_codec;
@@ -43,6 +71,7 @@ mod send;
 mod sending;
 mod server;
 mod shared;
+mod socket;
 mod stream;
 mod wake;
 

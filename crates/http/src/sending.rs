@@ -130,6 +130,10 @@ impl Connection {
         if self.error.is_none() {
             self.codec.reset(id, reason);
         }
+        if !self.driven && self.codec.side() == Side::Client {
+            // Closing is how an HTTP/1.x server learns of it.
+            self.close();
+        }
         self.waiting.wake_role(Role::Driver);
     }
 

@@ -22,6 +22,11 @@ impl Shared {
         self.0.borrow_mut()
     }
 
+    /// The connection, unless it is in use further up the stack.
+    pub(crate) fn try_get(&self) -> Option<RefMut<'_, Connection>> {
+        self.0.try_borrow_mut().ok()
+    }
+
     pub(crate) fn downgrade(&self) -> std::rc::Weak<RefCell<Connection>> {
         Rc::downgrade(&self.0)
     }
