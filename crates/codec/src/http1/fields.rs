@@ -1,0 +1,142 @@
+//! The field lines of heads and trailers.
+
+use memchr::memchr;
+use weft_types::Headers;
+
+use super::chars::{self, NAME, VALUE};
+use super::lines::Lines;
+use super::number::parse_decimal;
+use super::verdict::{INVALID_CHARACTERS, TOO_MANY_HEADERS, bad, refuse};
+use crate::CodecError;
+
+/// What kind of block the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A request's head: `host` is taken out.
+    Request,
+    /// A response's head.
+    Response,
+    /// Trailers: fields of framing and routing are dropped (RFC 9110 section 6.5.1).
+    Trailers,
+}
+
+/// `Transfer-Encoding` as framing sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TransferEncoding {
+    /// There is none.
+    #[default]
+    Absent,
+    /// One field whose value is exactly `chunked`.
+    Chunked,
+    /// Anything else.
+    Other,
+}
+
+/// A parsed block: the fields that stay, and what the codec itself needs to know of them.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    pub(super) headers: Headers,
+    pub(super) host: Option<&'a [u8]>,
+    /// `Content-Length`; the field stays in `headers`.
+    pub(super) content_length: Option<u64>,
+    /// `Transfer-Encoding`; the field does not stay in `headers`.
+    pub(super) transfer_encoding: TransferEncoding,
+    /// `Connection` has the option `close`.
+    pub(super) close: bool,
+    /// `Connection` has the option `keep-alive`.
+    pub(super) keep_alive: bool,
+    /// `Connection` has the option `upgrade` and there is an `Upgrade` field.
+    pub(super) upgrade: bool,
+}
+
+/// Parses field lines up to the empty line that ends them.
+///
+/// # Errors
+/// A line is not a field, there are more than `max_fields`, or framing fields contradict each other.
+pub(super) fn parse<'a>(
+    lines: Lines<'a>,
+    kind: Kind,
+    block_bytes: usize,
+    max_fields: usize,
+) -> Result<Fields<'a>, CodecError> {
+    // One field in 32 bytes is a usual density; more than that grows the list once or twice.
+    let expected = (block_bytes / 32).clamp(4, 64);
+    let mut fields = Fields { headers: Headers::with_capacity(expected, block_bytes), ..Fields::default() };
+    let mut count = 0_usize;
+    let mut upgrade_option = false;
+    let mut upgrade_field = false;
+    for line in lines.take_while(|line| !line.is_empty()) {
+        count += 1;
+        if count > max_fields {
+            return Err(refuse(431, TOO_MANY_HEADERS, format!("more than {max_fields} fields")));
+        }
+        let (name, value) = split(line)?;
+        let mut keep = true;
+        match name.len() {
+            4 if kind != Kind::Response && name.eq_ignore_ascii_case(b"host") => {
+                keep = false;
+                if kind == Kind::Request && fields.host.replace(value).is_some() {
+                    return Err(bad("two host fields"));
+                }
+            }
+            7 if name.eq_ignore_ascii_case(b"upgrade") => upgrade_field = true,
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                for option in value.split(|byte| *byte == b',').map(chars::trim) {
+                    fields.close |= option.eq_ignore_ascii_case(b"close");
+                    fields.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
+                }
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = parse_decimal(value).ok_or_else(|| bad("content-length is not a number"))?;
+                // Even two equal ones are refused, as Envoy does: nobody sends them in good faith.
+                if fields.content_length.replace(length).is_some() {
+                    return Err(bad("two content-length fields"));
+                }
+                keep = kind != Kind::Trailers;
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                let first = fields.transfer_encoding == TransferEncoding::Absent;
+                fields.transfer_encoding = if first && value.eq_ignore_ascii_case(b"chunked") {
+                    TransferEncoding::Chunked
+                } else {
+                    TransferEncoding::Other
+                };
+                keep = false;
+            }
+            _ => {}
+        }
+        if keep {
+            fields.headers.append(name, value);
+        }
+    }
+    fields.upgrade = upgrade_option && upgrade_field;
+    Ok(fields)
+}
+
+/// Splits a line into name and value, blanks around the value removed.
+fn split(line: &[u8]) -> Result<(&[u8], &[u8]), CodecError> {
+    if let [b' ' | b'\t', ..] = line {
+        return Err(bad("folded field line"));
+    }
+    let colon = memchr(b':', line).ok_or_else(|| bad_line(line, "field line without colon"))?;
+    let (name, rest) = line.split_at_checked(colon).unwrap_or_default();
+    if name.is_empty() || !chars::all(name, NAME) {
+        return Err(bad_line(name, "field name is not a token"));
+    }
+    let value = chars::trim(rest.get(1..).unwrap_or_default());
+    if !chars::all(value, VALUE) {
+        return Err(bad_line(value, "carriage return in a field value"));
+    }
+    Ok((name, value))
+}
+
+/// The verdict on a bad piece of a line: control characters have a word of their own.
+#[cold]
+fn bad_line(piece: &[u8], otherwise: &str) -> CodecError {
+    if piece.iter().any(|byte| chars::is_forbidden_control(*byte)) {
+        refuse(400, INVALID_CHARACTERS, "control character in a field line")
+    } else {
+        bad(otherwise)
+    }
+}
