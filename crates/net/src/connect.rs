@@ -47,13 +47,14 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Envoy's words for the access log's transport failure reason; empty for a timeout, as there.
+    /// Envoy's words for `%UPSTREAM_TRANSPORT_FAILURE_REASON%`, blanks as underscores as it logs them;
+    /// empty for a timeout, as there.
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
             Self::Timeout { .. } => String::new(),
-            Self::Remote { source, .. } => format!("delayed connect error: {}", plain(source)),
-            Self::Local { source, .. } => format!("immediate connect error: {}", plain(source)),
+            Self::Remote { source, .. } => format!("delayed_connect_error:_{}", plain(source)),
+            Self::Local { source, .. } => format!("immediate_connect_error:_{}", plain(source)),
         }
     }
 
@@ -64,9 +65,12 @@ impl ConnectError {
     }
 }
 
-/// The system's text for an error, without the number that Rust appends.
+/// The system's text for an error, without the number that Rust appends and without blanks.
 fn plain(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned())
+    error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned())
+        .replace(' ', "_")
 }
 
 /// How the sockets toward an upstream are made. The default is a plain socket with `TCP_NODELAY`.

@@ -38,7 +38,7 @@ async fn an_unchanged_key_keeps_its_socket_and_its_queue() {
     // The last holder is gone: so is the socket.
     drop(acceptor);
     let refused = UpstreamSocket::default().connect(&real.address, SECOND).await.unwrap_err();
-    assert_eq!(refused.reason(), "delayed connect error: Connection refused");
+    assert_eq!(refused.reason(), "delayed_connect_error:_Connection_refused");
 }
 
 #[tokio::test]

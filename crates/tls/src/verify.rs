@@ -1,0 +1,392 @@
+//! The check of a peer's certificate, the same for both sides.
+//!
+//! Envoy's rules: the chain is verified when there are roots; a name must match when matchers are
+//! configured (there is no check of the host name otherwise); one of the configured hashes must
+//! match; without any of these the peer is not verified at all.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use weft_match::StringMatcher;
+use weft_tables::tls::{SanKind, SanMatcher, Validation};
+
+use crate::certificate::Certificate;
+pub use crate::chain::ChainError;
+use crate::chain::{ChainPolicy, Role};
+use crate::error::ContextError;
+use crate::material;
+
+/// Why a peer's certificate is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The chain does not lead to a root, or part of it is not valid.
+    #[error(
+        "verify cert failed: X509_verify_cert: certificate verification error at depth {}: {}",
+        .0.depth, .0.reason
+    )]
+    Chain(ChainError),
+    /// No matcher takes any of its names.
+    #[error("verify cert failed: SAN matcher, certificate SANs are [{}]", .0.join(", "))]
+    Names(Vec<String>),
+    /// Neither its hash nor its key's hash is among the configured ones.
+    #[error("verify cert failed: cert hash and spki")]
+    Hash,
+    /// It cannot be read.
+    #[error("verify cert failed: certificate cannot be read")]
+    Unreadable,
+}
+
+tokio::task_local! {
+    /// Where a verifier leaves the exact reason for the handshake that it runs in: the library's own
+    /// error decides the alert and cannot carry it.
+    static REFUSAL: RefCell<Option<VerifyError>>;
+}
+
+/// Runs a handshake and returns with it what a verifier refused during it.
+pub(crate) async fn with_refusal<T>(handshake: impl Future<Output = T>) -> (T, Option<VerifyError>) {
+    REFUSAL
+        .scope(RefCell::new(None), async {
+            let outcome = handshake.await;
+            (outcome, REFUSAL.with(|refusal| refusal.borrow_mut().take()))
+        })
+        .await
+}
+
+/// Which names a certificate is held to.
+#[derive(Clone, Debug)]
+pub(crate) enum Names {
+    /// One of the matchers; an empty list takes any.
+    Matchers(Vec<SanMatcher>),
+    /// The server name that was sent.
+    ServerName,
+    /// The caller checks them after the handshake.
+    Unchecked,
+}
+
+/// Configured checks, ready to run.
+#[derive(Debug)]
+pub struct Verifier {
+    role: Role,
+    algorithms: WebPkiSupportedAlgorithms,
+    chain: Option<std::sync::Arc<ChainPolicy>>,
+    names: Names,
+    certificate_hashes: Vec<[u8; 32]>,
+    spki_hashes: Vec<[u8; 32]>,
+    accept_untrusted: bool,
+    /// Whether a server asks for a certificate, and whether it must come.
+    offer: bool,
+    mandatory: bool,
+    hints: Vec<DistinguishedName>,
+}
+
+impl Verifier {
+    /// From configuration; `secret` names it in errors.
+    pub(crate) fn new(
+        role: Role,
+        validation: Option<&Validation>,
+        secret: &str,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Result<Self, ContextError> {
+        let mut verifier = Self {
+            role,
+            algorithms,
+            chain: None,
+            names: Names::Matchers(Vec::new()),
+            certificate_hashes: Vec::new(),
+            spki_hashes: Vec::new(),
+            accept_untrusted: false,
+            offer: false,
+            mandatory: false,
+            hints: Vec::new(),
+        };
+        let Some(validation) = validation else { return Ok(verifier) };
+        let Validation {
+            roots,
+            san_matchers,
+            certificate_hashes,
+            spki_hashes,
+            crl,
+            allow_expired,
+            accept_untrusted,
+        } = validation;
+        if roots.is_none() && !san_matchers.is_empty() {
+            return Err(ContextError::NamesWithoutRoots);
+        }
+        let revocation = match crl {
+            Some(_) if roots.is_none() => return Err(ContextError::RevocationWithoutRoots),
+            Some(pem) => material::revocation_lists(secret, pem)?,
+            None => Vec::new(),
+        };
+        if let Some(pem) = roots {
+            let roots = material::roots(secret, pem)?;
+            verifier.hints = roots
+                .anchors
+                .iter()
+                .map(|anchor| DistinguishedName::in_sequence(anchor.subject.as_ref()))
+                .collect();
+            verifier.chain =
+                Some(std::sync::Arc::new(ChainPolicy { roots, revocation, allow_expired: *allow_expired }));
+        }
+        verifier.names = Names::Matchers(san_matchers.clone());
+        verifier.certificate_hashes.clone_from(certificate_hashes);
+        verifier.spki_hashes.clone_from(spki_hashes);
+        verifier.accept_untrusted = *accept_untrusted;
+        // Envoy asks for a certificate when it has something to check it by.
+        verifier.offer = verifier.verifies();
+        Ok(verifier)
+    }
+
+    /// The same checks with other names.
+    pub(crate) fn with_names(&self, names: Names) -> Self {
+        Self {
+            role: self.role,
+            algorithms: self.algorithms,
+            chain: self.chain.clone(),
+            names,
+            certificate_hashes: self.certificate_hashes.clone(),
+            spki_hashes: self.spki_hashes.clone(),
+            accept_untrusted: self.accept_untrusted,
+            offer: self.offer,
+            mandatory: self.mandatory,
+            hints: self.hints.clone(),
+        }
+    }
+
+    /// The same checks on a server that insists on a certificate.
+    pub(crate) fn mandatory(mut self, mandatory: bool) -> Self {
+        self.mandatory = mandatory;
+        self
+    }
+
+    /// Whether anything is checked at all.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.chain.is_some() || !self.certificate_hashes.is_empty() || !self.spki_hashes.is_empty()
+    }
+
+    /// Whether chains that do not pass are let through.
+    pub(crate) fn accepts_untrusted(&self) -> bool {
+        self.accept_untrusted
+    }
+
+    /// Whether a presented chain that passed the handshake is validated: false when nothing is
+    /// checked, or when untrusted ones pass and this is one.
+    pub(crate) fn validated(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> bool {
+        if !self.verifies() {
+            return false;
+        }
+        let Some((leaf, others)) = chain.split_first() else { return false };
+        !self.accept_untrusted || self.check(leaf, others, None, now).is_ok()
+    }
+
+    fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        server_name: Option<&ServerName<'_>>,
+        now: UnixTime,
+    ) -> Result<(), (VerifyError, CertificateError)> {
+        if let Some(chain) = &self.chain {
+            chain
+                .check(self.role, leaf, others, &self.algorithms, now)
+                .map_err(|(reason, code)| (VerifyError::Chain(reason), code))?;
+        }
+        let needs_facts = !(self.certificate_hashes.is_empty() && self.spki_hashes.is_empty())
+            || match &self.names {
+                Names::Matchers(matchers) => !matchers.is_empty(),
+                Names::ServerName => true,
+                Names::Unchecked => false,
+            };
+        if !needs_facts {
+            return Ok(());
+        }
+        let facts = Certificate::of_chain(std::slice::from_ref(leaf))
+            .ok_or((VerifyError::Unreadable, CertificateError::BadEncoding))?;
+        let named = match (&self.names, server_name) {
+            (Names::Matchers(matchers), _) => {
+                matchers.is_empty() || matchers.iter().any(|m| matches_san(m, &facts))
+            }
+            (Names::ServerName, Some(ServerName::DnsName(name))) => has_name(&facts, name.as_ref()),
+            // Without a server name there is nothing to compare with: as in Envoy, no check.
+            (Names::ServerName | Names::Unchecked, _) => true,
+        };
+        if !named {
+            return Err((VerifyError::Names(facts.sans), CertificateError::NotValidForName));
+        }
+        let hashed = (self.certificate_hashes.is_empty() && self.spki_hashes.is_empty())
+            || self.certificate_hashes.contains(&facts.sha256)
+            || self.spki_hashes.contains(&facts.spki_sha256);
+        if !hashed {
+            let code = CertificateError::ApplicationVerificationFailure;
+            return Err((VerifyError::Hash, code));
+        }
+        Ok(())
+    }
+
+    /// As [`Self::check`], within a handshake.
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        server_name: Option<&ServerName<'_>>,
+        now: UnixTime,
+    ) -> Result<(), rustls::Error> {
+        match self.check(leaf, others, server_name, now) {
+            Err((error, code)) if !self.accept_untrusted => {
+                // Outside of a handshake of ours nobody asks for it.
+                let _ = REFUSAL.try_with(|refusal| *refusal.borrow_mut() = Some(error));
+                Err(rustls::Error::InvalidCertificate(code))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether one of the certificate's names is `name`: a DNS name (with wildcards), URI or address.
+pub(crate) fn has_name(facts: &Certificate, name: &str) -> bool {
+    facts.dns_sans.iter().any(|san| dns_matches(san, name))
+        || facts.uri_sans.iter().any(|san| san == name)
+        || name.parse().is_ok_and(|address| facts.ip_sans.contains(&address))
+}
+
+fn matches_san(matcher: &SanMatcher, facts: &Certificate) -> bool {
+    let test = |text: &str| matcher.matcher.matches(text.as_bytes());
+    let dns = || {
+        facts.dns_sans.iter().any(|san| match &matcher.matcher {
+            // Only an exact matcher names a host; the certificate's wildcard may stand for it.
+            StringMatcher::Exact(name, _) => dns_matches(san, name),
+            _ => test(san),
+        })
+    };
+    let uri = || facts.uri_sans.iter().any(|san| test(san));
+    let email = || facts.email_sans.iter().any(|san| test(san));
+    let ip = || facts.ip_sans.iter().any(|san| test(&san.to_string()));
+    match matcher.kind {
+        SanKind::Any => dns() || uri() || email() || ip(),
+        SanKind::Dns => dns(),
+        SanKind::Uri => uri(),
+        SanKind::Email => email(),
+        SanKind::Ip => ip(),
+    }
+}
+
+/// Whether the certificate's DNS name `pattern` stands for `name`: equal without regard to case, or
+/// `*.` for exactly one label (RFC 6125 section 6.4.3).
+pub(crate) fn dns_matches(pattern: &str, name: &str) -> bool {
+    if pattern.eq_ignore_ascii_case(name) {
+        return true;
+    }
+    let Some(parent) = pattern.strip_prefix("*.") else { return false };
+    name.split_once('.').is_some_and(|(label, rest)| {
+        !label.is_empty() && !rest.is_empty() && rest.eq_ignore_ascii_case(parent)
+    })
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.judge(end_entity, intermediates, Some(server_name), now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for Verifier {
+    fn offer_client_auth(&self) -> bool {
+        self.offer
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.judge(end_entity, intermediates, None, now)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Display for ChainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at depth {}: {}", self.depth, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dns_matches;
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        assert!(dns_matches("A.example", "a.EXAMPLE"));
+        assert!(dns_matches("*.example", "a.example"));
+        for (pattern, name) in
+            [("*.example", "a.b.example"), ("*.example", "example"), ("*.example", ".example"), ("*", "a")]
+        {
+            assert!(!dns_matches(pattern, name), "{pattern} {name}");
+        }
+    }
+}
