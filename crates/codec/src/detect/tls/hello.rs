@@ -15,7 +15,7 @@ const MAX_HOST_BYTES: usize = 255;
 pub struct ClientHello {
     /// Server name (SNI) in lower case; empty when the client named none.
     pub server_name: Box<str>,
-    /// Application protocols (ALPN) in the client's order.
+    /// Application protocols (ALPN) in the client's order; empty when it named none.
     pub alpn: Vec<Box<[u8]>>,
     /// TLS versions that the client offers (0x0304 is 1.3), in its order.
     pub versions: Vec<u16>,
@@ -27,26 +27,26 @@ impl ClientHello {
         let mut body = Reader::new(body);
         let mut hello = Self::default();
         let (legacy_version, extensions) = outline(&mut body).ok_or("the ClientHello is cut short")?;
-        let mut seen = Vec::new();
+        let mut kinds = Vec::new();
         let mut extensions = extensions;
         while !extensions.is_empty() {
             let (kind, content) =
                 extensions.u16().zip(extensions.vector16()).ok_or("an extension is cut short")?;
-            if seen.contains(&kind) {
-                return Err("an extension comes twice");
-            }
+            kinds.push(kind);
             match kind {
                 EXTENSION_SERVER_NAME => {
                     hello.server_name = server_name(content).ok_or("malformed server name")?;
                 }
-                EXTENSION_ALPN => hello.alpn = alpn(content).ok_or("malformed protocol list")?,
+                EXTENSION_ALPN => hello.alpn = alpn(content).unwrap_or_default(),
                 EXTENSION_SUPPORTED_VERSIONS => {
                     hello.versions = versions(content).ok_or("malformed version list")?;
                 }
-                // Only what is read can be read twice with different outcomes.
-                _ => continue,
+                _ => {}
             }
-            seen.push(kind);
+        }
+        kinds.sort_unstable();
+        if kinds.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err("an extension comes twice");
         }
         if hello.versions.is_empty() {
             hello.versions.push(legacy_version);
@@ -77,11 +77,13 @@ fn server_name(mut content: Reader<'_>) -> Option<Box<str>> {
         && list.is_empty()
         && kind == NAME_TYPE_HOST
         && (1..=MAX_HOST_BYTES).contains(&name.len())
-        && name.iter().all(u8::is_ascii_graphic);
-    sound.then(|| std::str::from_utf8(name).ok().map(|name| name.to_ascii_lowercase().into()))?
+        && !name.contains(&0);
+    // A name that is no host name is TLS all the same; it will match no configured name.
+    sound.then(|| String::from_utf8_lossy(name).to_ascii_lowercase().into())
 }
 
-/// The protocol names (RFC 7301 section 3.1).
+/// The protocol names (RFC 7301 section 3.1). A malformed list counts as none here, as in Envoy: the
+/// handshake will fail on it where it can be answered with an alert.
 fn alpn(mut content: Reader<'_>) -> Option<Vec<Box<[u8]>>> {
     let mut list = content.vector16()?;
     let mut names = Vec::new();

@@ -122,13 +122,19 @@ fn broken_hellos_are_malformed() {
         ("NUL in the name", Recipe::default().server_name("a\0b").records(16_384)),
         ("surplus in the name list", Recipe::default().with(0, &[0, 4, 0, 0, 1, b'a', 0]).records(16_384)),
         ("name type 1", Recipe::default().with(0, &[0, 4, 1, 0, 1, b'a']).records(16_384)),
-        ("empty protocol", Recipe::default().alpn(&["h2", ""]).records(16_384)),
-        ("no protocol", Recipe::default().alpn(&[]).records(16_384)),
+        ("an unknown extension twice", Recipe::default().with(999, &[]).with(999, &[]).records(16_384)),
         ("half a version", Recipe::default().with(43, &[3, 3, 4, 3]).records(16_384)),
     ];
     for (name, bytes) in cases {
         assert!(matches!(peek(&bytes), TlsPeek::Malformed(_)), "{name}: {:?}", peek(&bytes));
     }
+}
+
+#[test]
+fn odd_names_and_protocols_are_tls_all_the_same() {
+    let odd = Recipe::default().server_name("a b").alpn(&["h2", ""]);
+    let TlsPeek::Hello(hello) = peek(&odd.records(16_384)) else { panic!() };
+    assert_eq!((&*hello.server_name, hello.alpn.len()), ("a b", 0));
 }
 
 #[test]
