@@ -9,12 +9,16 @@ use std::fmt::Write;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FieldOptions, MessageOptions};
 
+use crate::extra::EXTRA_FIELDS;
 use crate::select::{SelectedMessage, Selection};
+use crate::sensitive::SensitiveFields;
 
 const NO_ONEOF: u8 = u8::MAX;
 const REPEATED: u8 = 1;
 const PRESENCE: u8 = 2;
 const DEPRECATED: u8 = 4;
+const SENSITIVE: u8 = 8;
+const WITHOUT_EFFECT: u8 = 16;
 const MAP_ENTRY: u8 = 1;
 
 /// The source text of the table.
@@ -22,7 +26,7 @@ const MAP_ENTRY: u8 = 1;
 /// # Errors
 /// A descriptor does not fit: a type that is not supported (groups), an unusual JSON name, or more
 /// rows than an index holds.
-pub(crate) fn emit(selection: &Selection<'_>) -> Result<String, String> {
+pub(crate) fn emit(selection: &Selection<'_>, sensitive: &SensitiveFields) -> Result<String, String> {
     let message_index: HashMap<&str, usize> =
         selection.messages.keys().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
     let enum_index: HashMap<&str, usize> =
@@ -30,7 +34,7 @@ pub(crate) fn emit(selection: &Selection<'_>) -> Result<String, String> {
     let mut names = Names::default();
     let (mut messages, mut fields, mut field_count) = (String::new(), String::new(), 0_usize);
     for (name, message) in &selection.messages {
-        let SelectedMessage { descriptor, proto3 } = message;
+        let descriptor = message.descriptor;
         let (offset, length) = names.add(name)?;
         let flags = if is_map_entry(descriptor) { MAP_ENTRY } else { 0 };
         let count = descriptor.field.len();
@@ -45,7 +49,8 @@ pub(crate) fn emit(selection: &Selection<'_>) -> Result<String, String> {
                     .or_else(|| enum_index.get(target))
                     .ok_or_else(|| format!("{target} is not selected"))?,
             };
-            fields.push_str(&field_row(name, descriptor, field, *proto3, target, &mut names)?);
+            let flags = field_flags(name, message, field, sensitive);
+            fields.push_str(&field_row(name, field, target, flags, &mut names)?);
         }
         field_count += count;
     }
@@ -73,12 +78,33 @@ pub(crate) fn emit(selection: &Selection<'_>) -> Result<String, String> {
     ))
 }
 
+fn field_flags(
+    message: &str,
+    selected: &SelectedMessage<'_>,
+    field: &FieldDescriptorProto,
+    sensitive: &SensitiveFields,
+) -> u8 {
+    let repeated = field.label() == Label::Repeated;
+    // Keys and values of a map are always written.
+    let always = is_map_entry(selected.descriptor);
+    let optional = !selected.proto3 || field.oneof_index.is_some() || field.r#type() == Type::Message;
+    let extra = |known: &crate::extra::ExtraField| known.message == message && known.number == field.number();
+    [
+        (repeated, REPEATED),
+        (always || (!repeated && optional), PRESENCE),
+        (field.options.as_ref().is_some_and(FieldOptions::deprecated), DEPRECATED),
+        (sensitive.contains(&(message.to_owned(), field.number())), SENSITIVE),
+        (EXTRA_FIELDS.iter().any(extra), WITHOUT_EFFECT),
+    ]
+    .iter()
+    .fold(0, |flags, (set, flag)| if *set { flags | flag } else { flags })
+}
+
 fn field_row(
     message: &str,
-    descriptor: &DescriptorProto,
     field: &FieldDescriptorProto,
-    proto3: bool,
     target: usize,
+    flags: u8,
     names: &mut Names,
 ) -> Result<String, String> {
     let name = field.name();
@@ -97,17 +123,6 @@ fn field_row(
         }
         _ => NO_ONEOF,
     };
-    let repeated = field.label() == Label::Repeated;
-    let presence = !repeated && (!proto3 || field.oneof_index.is_some() || field.r#type() == Type::Message);
-    let mut flags = 0;
-    for (set, flag) in [
-        (repeated, REPEATED),
-        // Keys and values of a map are always written.
-        (presence || is_map_entry(descriptor), PRESENCE),
-        (field.options.as_ref().is_some_and(FieldOptions::deprecated), DEPRECATED),
-    ] {
-        flags |= if set { flag } else { 0 };
-    }
     let (offset, length) = names.add(name)?;
     let (number, kind) = (field.number(), field.r#type() as i32);
     let mut row = String::new();

@@ -1,6 +1,6 @@
 //! Wire bytes to proto-JSON, for config dumps and debug pages.
 //!
-//! As Envoy's dumps: names as in the proto file or in JSON, nested `Any` expanded, 64-bit integers as
+//! As Envoy's dumps: secrets redacted, names as in the proto file or in JSON, nested `Any` expanded, 64-bit integers as
 //! text, bytes as base64. An `Any` whose type is unknown, or whose bytes are not of its type, keeps
 //! them as base64 in `value`, so that one bad resource does not hide the others.
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::path::Path;
 use crate::schema::{Field, Kind, MessageType};
-use crate::wire::{Packed, Reader, Value, WireError};
+use crate::wire::{Reader, Value, WireError};
 
 /// Deepest nesting of messages that is written, those in `Any` included.
 pub const MAX_DEPTH: usize = 100;
@@ -26,6 +26,22 @@ pub enum Names {
     Proto,
     /// As proto-JSON has them by default (`lbPolicy`).
     Json,
+}
+
+/// How a dump looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// How fields are called; default [`Names::Proto`].
+    pub names: Names,
+    /// Whether secrets are replaced by `[redacted]`, as in Envoy's dumps; default true. Then an `Any` that
+    /// cannot be read does not show its bytes either.
+    pub redact: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { names: Names::Proto, redact: true }
+    }
 }
 
 /// Why bytes have no JSON form.
@@ -53,8 +69,8 @@ pub enum JsonErrorKind {
 ///
 /// # Errors
 /// The bytes are not a message of the type, or are nested too deep.
-pub fn to_json(message: MessageType, wire: &[u8], names: Names) -> Result<Json, JsonError> {
-    Writer { names }.message(message, wire, &Path::ROOT, 0)
+pub fn to_json(message: MessageType, wire: &[u8], style: Style) -> Result<Json, JsonError> {
+    Writer { style, secret: false }.message(message, wire, &Path::ROOT, 0)
 }
 
 /// Type URL and value of the bytes of an `Any`.
@@ -73,7 +89,9 @@ pub(crate) fn any_parts(wire: &[u8]) -> Result<(&str, &[u8]), WireError> {
 
 #[derive(Clone, Copy, Debug)]
 struct Writer {
-    names: Names,
+    style: Style,
+    /// Whether what is being written belongs to a secret.
+    secret: bool,
 }
 
 /// The values of the fields that a message has, by field number.
@@ -107,8 +125,11 @@ impl Writer {
         let values = gather(message, wire).map_err(|kind| error(path, kind.into()))?;
         for (field, values) in values.values() {
             let path = path.field(field.name());
-            let Some(json) = self.field(*field, values, &path, depth)? else { continue };
-            let name = match self.names {
+            let secret = self.secret || (self.style.redact && field.is_sensitive());
+            let Some(json) = (Writer { secret, ..self }).field(*field, values, &path, depth)? else {
+                continue;
+            };
+            let name = match self.style.names {
                 Names::Proto => field.name().to_owned(),
                 Names::Json => field.json_name(),
             };
@@ -144,7 +165,7 @@ impl Writer {
         }
         let at_path = |kind: WireError| error(path, kind.into());
         if field.is_repeated() {
-            return value::list(field.kind(), values).map(Some).map_err(at_path);
+            return self.list(field.kind(), values).map(Some).map_err(at_path);
         }
         let Some(last) = values.last() else { return Ok(None) };
         let zero = match last {
@@ -156,7 +177,7 @@ impl Writer {
         if zero && !field.has_presence() {
             return Ok(None);
         }
-        value::scalar(field.kind(), *last).map(Some).map_err(at_path)
+        self.scalar(field.kind(), *last).map(Some).map_err(at_path)
     }
 
     /// A message that stands once: several on the wire are one, merged, which is to say joined.
@@ -203,7 +224,7 @@ impl Writer {
             let json = match value.kind() {
                 Kind::Message(inner) => self.merged(inner, &values, &path, depth)?,
                 kind => match values.last() {
-                    Some(last) => value::scalar(kind, *last).map_err(|kind| error(&path, kind.into()))?,
+                    Some(last) => self.scalar(kind, *last).map_err(|kind| error(&path, kind.into()))?,
                     None => value::zero(kind),
                 },
             };
@@ -236,18 +257,4 @@ fn bytes_of<'a>(value: Value<'a>, path: &Path<'_>) -> Result<&'a [u8], JsonError
 
 fn error(path: &Path<'_>, kind: JsonErrorKind) -> JsonError {
     JsonError { path: path.to_string(), kind }
-}
-
-/// Elements of a list of numbers, whether packed or not.
-fn elements<'a>(kind: Kind, value: Value<'a>) -> Box<dyn Iterator<Item = Result<Value<'a>, WireError>> + 'a> {
-    let wire_type = match kind {
-        Kind::String | Kind::Bytes | Kind::Message(_) => return Box::new(std::iter::once(Ok(value))),
-        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => 1,
-        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => 5,
-        _ => 0,
-    };
-    match value {
-        Value::Bytes(bytes) => Box::new(Packed::new(bytes, wire_type)),
-        single => Box::new(std::iter::once(Ok(single))),
-    }
 }

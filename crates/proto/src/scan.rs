@@ -37,6 +37,9 @@ pub enum FindingKind {
         /// Number of the field.
         number: u32,
     },
+    /// A field that Envoy has and that has no effect here, nor one on routing, security and reliability.
+    #[error("has no effect")]
+    WithoutEffect,
     /// An `Any` of a type that the schema does not have; what is inside is not scanned.
     #[error("unknown type {type_url:?}")]
     UnknownType {
@@ -98,6 +101,9 @@ impl Scan {
                 continue;
             };
             let path = path.field(field.name());
+            if field.is_without_effect() {
+                self.report(&path, FindingKind::WithoutEffect);
+            }
             if !fits(field, value) {
                 self.report(&path, FindingKind::Malformed(WireError::Mismatch));
                 continue;

@@ -4,7 +4,15 @@ pub use envoy_types::pb::xds::core;
 
 /// `xds.type`.
 pub mod r#type {
-    pub use envoy_types::pb::xds::r#type::matcher;
+    /// `xds.type.matcher`.
+    pub mod matcher {
+        /// `xds.type.matcher.v3`.
+        pub mod v3 {
+            pub use envoy_types::pb::xds::r#type::matcher::v3::*;
+
+            include!(concat!(env!("OUT_DIR"), "/xds.r#type.matcher.v3.rs"));
+        }
+    }
 
     /// `xds.type.v3`.
     pub mod v3 {

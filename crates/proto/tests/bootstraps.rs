@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use prost::Message;
 use serde_json::Value as Json;
 use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
-use weft_proto::json::{Names, to_json};
+use weft_proto::json::{Names, Style, to_json};
 use weft_proto::schema::MessageType;
 use weft_proto::text::{self, Limits, Problem, Severity};
 
@@ -60,8 +60,8 @@ fn wire_bytes_are_those_of_an_independent_implementation() {
         let typed = Bootstrap::decode(wire.as_slice()).unwrap().encode_to_vec();
         let message = MessageType::find(BOOTSTRAP).unwrap();
         assert_eq!(
-            to_json(message, &typed, Names::Proto).unwrap(),
-            to_json(message, &wire, Names::Proto).unwrap(),
+            to_json(message, &typed, Style { names: Names::Proto, redact: false }).unwrap(),
+            to_json(message, &wire, Style { names: Names::Proto, redact: false }).unwrap(),
             "{name}"
         );
     }
@@ -72,14 +72,18 @@ fn dumps_are_those_of_an_independent_implementation_and_read_back() {
     let message = MessageType::find(BOOTSTRAP).unwrap();
     for (name, text) in strict_bootstraps() {
         let (wire, _) = encode(&name, &text);
-        let dump = to_json(message, &wire, Names::Proto).unwrap();
+        let dump = to_json(message, &wire, Style { names: Names::Proto, redact: false }).unwrap();
         let expected = oracle::to_json(&oracle::from_wire(BOOTSTRAP, &wire).unwrap()).unwrap();
         assert_eq!(dump, expected, "{name}");
         for names in [Names::Proto, Names::Json] {
-            let dump = to_json(message, &wire, names).unwrap().to_string();
+            let dump = to_json(message, &wire, Style { names, redact: false }).unwrap().to_string();
             let (again, problems) = encode("dump.json", &dump);
             assert_eq!(problems, [], "{name}");
-            assert_eq!(to_json(message, &again, Names::Proto).unwrap(), expected, "{name}");
+            assert_eq!(
+                to_json(message, &again, Style { names: Names::Proto, redact: false }).unwrap(),
+                expected,
+                "{name}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
 use weft_proto::google::protobuf::Struct;
-use weft_proto::json::{Names, to_json};
+use weft_proto::json::{Names, Style, to_json};
 use weft_proto::schema::MessageType;
 use weft_proto::text::{self, Dialect, Limits, ProblemKind};
 
@@ -50,6 +50,19 @@ fn a_message_nested_deeper_than_its_decoder_goes_is_a_problem() {
 }
 
 #[test]
+fn the_deepest_text_that_is_read_fits_a_small_stack() {
+    let deep = format!("a: {}1{}", "[".repeat(199), "]".repeat(199));
+    let any = "{'@type': type.googleapis.com/google.protobuf.Any, value: ";
+    let anys = format!("{}{{}}{}", any.repeat(199), "}".repeat(199));
+    let read = move || {
+        let problems = text::parse_yaml::<Struct>(&deep).problems;
+        (problems.len(), text::parse_yaml::<weft_proto::google::protobuf::Any>(&anys).problems.len())
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap();
+    assert_eq!(thread.join().unwrap(), (1, 0));
+}
+
+#[test]
 fn a_long_text_is_refused_before_it_is_read() {
     let limits = Limits { max_bytes: 10, ..Limits::default() };
     let parsed = text::parse::<Struct>("a: 12345678", Dialect::Yaml, &limits);
@@ -77,7 +90,8 @@ fn an_any_nested_too_deep_is_dumped_as_bytes() {
         any = Any { type_url: any_url.to_owned(), value: any.encode_to_vec() };
     }
     let message = MessageType::find("google.protobuf.Any").unwrap();
-    let mut json = &to_json(message, &any.encode_to_vec(), Names::Proto).unwrap();
+    let mut json =
+        &to_json(message, &any.encode_to_vec(), Style { names: Names::Proto, redact: false }).unwrap();
     let mut depth = 0;
     while let Some(inner) = json.get("value") {
         json = inner;
@@ -94,7 +108,7 @@ proptest! {
         let types: Vec<_> = MessageType::all().collect();
         let message = types[index.index(types.len())];
         let _ = weft_proto::scan::unknown_fields(message, &wire);
-        let _ = to_json(message, &wire, Names::Proto);
+        let _ = to_json(message, &wire, Style { names: Names::Proto, redact: false });
     }
 
     #[test]

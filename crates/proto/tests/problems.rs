@@ -187,3 +187,10 @@ fn a_text_without_a_message_is_no_message() {
     }
     assert_eq!(cluster("{}"), [""; 0]);
 }
+
+#[test]
+fn a_field_that_only_envoy_has_and_that_has_no_effect_is_a_warning() {
+    let parsed = text::parse_yaml::<Cluster>("health_checks: [{name: one, timeout: 1s}]");
+    assert_eq!(told(&parsed.problems), ["line 1, column 18: health_checks[0].name: has no effect"]);
+    assert!(parsed.accepted().is_ok());
+}

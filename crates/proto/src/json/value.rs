@@ -2,24 +2,60 @@
 
 use serde_json::Value as Json;
 
-use super::elements;
+use super::Writer;
 use crate::base64_text;
 use crate::schema::Kind;
-use crate::wire::{Value, WireError};
+use crate::wire::{Packed, Value, WireError};
 
-/// A list of them.
-pub(super) fn list(kind: Kind, values: &[Value<'_>]) -> Result<Json, WireError> {
-    let mut items = Vec::new();
-    for value in values {
-        for element in elements(kind, *value) {
-            items.push(scalar(kind, element?)?);
+/// What stands in a secret's place.
+const REDACTED: &str = "[redacted]";
+
+impl Writer {
+    /// A list of them.
+    pub(super) fn list(self, kind: Kind, values: &[Value<'_>]) -> Result<Json, WireError> {
+        let mut items = Vec::new();
+        for value in values {
+            match (packed_type(kind), *value) {
+                (Some(wire_type), Value::Bytes(bytes)) => {
+                    for element in Packed::new(bytes, wire_type) {
+                        items.push(self.scalar(kind, element?)?);
+                    }
+                }
+                (_, single) => items.push(self.scalar(kind, single)?),
+            }
         }
+        Ok(Json::Array(items))
     }
-    Ok(Json::Array(items))
+
+    /// One of them. Of a secret, text and bytes are redacted and the rest is zero.
+    pub(super) fn scalar(self, kind: Kind, value: Value<'_>) -> Result<Json, WireError> {
+        let json = scalar(kind, value)?;
+        Ok(match kind {
+            _ if !self.secret => json,
+            Kind::String => REDACTED.into(),
+            Kind::Bytes => redacted_bytes(),
+            _ => zero(kind),
+        })
+    }
 }
 
-/// One of them.
-pub(super) fn scalar(kind: Kind, value: Value<'_>) -> Result<Json, WireError> {
+/// What stands in the place of bytes that are secret or may be.
+pub(super) fn redacted_bytes() -> Json {
+    base64_text::encode(REDACTED.as_bytes()).into()
+}
+
+/// The wire type of the elements of a list, if a list of this kind can be packed.
+fn packed_type(kind: Kind) -> Option<u8> {
+    match kind {
+        Kind::String | Kind::Bytes | Kind::Message(_) => None,
+        Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => Some(1),
+        Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => Some(5),
+        _ => Some(0),
+    }
+}
+
+/// One of them, secret or not.
+fn scalar(kind: Kind, value: Value<'_>) -> Result<Json, WireError> {
     Ok(match (kind, value) {
         (Kind::Double, Value::Fixed64(bits)) => double(f64::from_bits(bits)),
         (Kind::Float, Value::Fixed32(bits)) => float(f32::from_bits(bits)),

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value as Json};
 
 use super::{JsonError, Writer, any_parts, error, gather, value};
+use crate::google::protobuf::Any;
 use crate::path::Path;
 use crate::schema::MessageType;
-use crate::text::WellKnown;
+use crate::text::{WellKnown, expand_typed_struct};
 use crate::wire::{Reader, Value, WireError};
 use crate::{base64_text, duration, timestamp};
 
@@ -52,7 +53,7 @@ impl Writer {
             WellKnown::Wrapper => {
                 let values = gather(message, wire).map_err(at_path)?;
                 match values.values().next().map(|(field, values)| (field.kind(), values.last())) {
-                    Some((kind, Some(last))) => Some(value::scalar(kind, *last).map_err(at_path)?),
+                    Some((kind, Some(last))) => Some(self.scalar(kind, *last).map_err(at_path)?),
                     _ => message.field(1).map(|field| value::zero(field.kind())),
                 }
             }
@@ -66,21 +67,44 @@ impl Writer {
             return Ok(Json::Object(object));
         }
         object.insert("@type".to_owned(), type_url.into());
-        let inner = MessageType::find_url(type_url).and_then(|message| {
-            self.message(message, bytes, path, depth + 1).ok().map(|json| (message, json))
-        });
-        match inner {
+        match self.any_value(type_url, bytes, path, depth) {
             Some((message, Json::Object(fields))) if WellKnown::of(message).is_none() => {
                 object.extend(fields);
             }
             Some((_, json)) => {
                 object.insert("value".to_owned(), json);
             }
+            None if self.style.redact => {
+                object.insert("value".to_owned(), value::redacted_bytes());
+            }
             None => {
                 object.insert("value".to_owned(), base64_text::encode(bytes).into());
             }
         }
         Ok(Json::Object(object))
+    }
+
+    /// The message in an `Any`; `None` if it cannot be read.
+    fn any_value(
+        self,
+        type_url: &str,
+        bytes: &[u8],
+        path: &Path<'_>,
+        depth: usize,
+    ) -> Option<(MessageType, Json)> {
+        let message = MessageType::find_url(type_url)?;
+        let mut json = self.message(message, bytes, path, depth + 1).ok()?;
+        // The secrets of a TypedStruct are known only by the message that it stands for.
+        if self.style.redact
+            && let Some(value) = json.get_mut("value")
+        {
+            let any = Any { type_url: type_url.to_owned(), value: bytes.to_owned() };
+            if let Some(expanded) = expand_typed_struct(&any).ok()? {
+                let inner = MessageType::find_url(&expanded.type_url)?;
+                *value = self.message(inner, &expanded.value, path, depth + 1).ok()?;
+            }
+        }
+        Some((message, json))
     }
 }
 

@@ -130,6 +130,19 @@ impl Field {
         self.0.6 & rows::DEPRECATED != 0
     }
 
+    /// Whether the field holds a secret (`udpa.annotations.sensitive`), which dumps must not show.
+    #[must_use]
+    pub fn is_sensitive(self) -> bool {
+        self.0.6 & rows::SENSITIVE != 0
+    }
+
+    /// Whether the field is taken although no Rust type holds it: Envoy has it, envoy-types not yet, and
+    /// it has no effect on routing, security and reliability.
+    #[must_use]
+    pub fn is_without_effect(self) -> bool {
+        self.0.6 & rows::WITHOUT_EFFECT != 0
+    }
+
     /// Which of the message's oneofs the field stands in, counted from 0.
     #[must_use]
     pub fn oneof(self) -> Option<u8> {

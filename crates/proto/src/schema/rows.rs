@@ -31,6 +31,8 @@ pub(super) const MAP_ENTRY: u8 = 1;
 pub(super) const REPEATED: u8 = 1;
 pub(super) const PRESENCE: u8 = 2;
 pub(super) const DEPRECATED: u8 = 4;
+pub(super) const SENSITIVE: u8 = 8;
+pub(super) const WITHOUT_EFFECT: u8 = 16;
 /// Oneof index of a field that stands in none.
 pub(super) const NO_ONEOF: u8 = u8::MAX;
 

@@ -107,6 +107,9 @@ impl Encoder {
             if entry.overridden || (entry.value.is_null(self.dialect) && !takes_null(field)) {
                 continue;
             }
+            if field.is_without_effect() {
+                self.report_at(&path, entry.place, ProblemKind::WithoutEffect);
+            }
             let rival = seen.iter().find(|other| {
                 other.oneof().is_some() && other.oneof() == field.oneof() && other.number() != field.number()
             });

@@ -45,6 +45,9 @@ pub enum ProblemKind {
     /// A key stands twice in one map. The last one is used, as in Envoy.
     #[error("duplicate key; the last one is used")]
     DuplicateKey,
+    /// Envoy has the field, and it has no effect here, nor one on routing, security and reliability.
+    #[error("has no effect")]
+    WithoutEffect,
     /// Two members of one oneof are set; the first one is used.
     #[error("cannot be set together with {other}")]
     OneofConflict {
@@ -118,7 +121,9 @@ impl Problem {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self.kind {
-            ProblemKind::DuplicateKey | ProblemKind::ExtraDocument => Severity::Warning,
+            ProblemKind::DuplicateKey | ProblemKind::ExtraDocument | ProblemKind::WithoutEffect => {
+                Severity::Warning
+            }
             _ => Severity::Error,
         }
     }
