@@ -3,11 +3,13 @@
 //!
 //! - the case of header names, and the order of headers with different names (the order of several
 //!   values under one name stays);
-//! - values that change from run to run: dates, request IDs, durations;
+//! - values that change from run to run: dates, request IDs, durations; the time that a later attempt
+//!   has left (`x-envoy-expected-rq-timeout-ms`), unless it is a round figure as configured;
 //! - ports, which each run chooses: a known port becomes its name, another one `<port>`;
 //! - the object that our own details name, `{Kind/namespace/name}`;
 //! - how long things took: rows give bounds for that, which hold for each proxy by itself;
-//! - the order of lines in the access log.
+//! - the order of lines in the access log, and of requests at different backends;
+//! - byte counts of a connection whose TLS the proxy does not end: signatures vary in length.
 
 use crate::address;
 use crate::outcome::{Answer, Outcome, Seen};
@@ -32,9 +34,15 @@ pub struct Facts {
 const VOLATILE: [(&str, &str); 3] =
     [("date", "<date>"), ("x-envoy-upstream-service-time", "<ms>"), ("age", "<age>")];
 
+/// The time that the backend has, which shrinks from attempt to attempt.
+const TIME_LEFT: &str = "x-envoy-expected-rq-timeout-ms";
+
 static UUID: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").ok());
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(127\.\d+\.\d+\.\d+):(\d+)").ok());
+/// Volatile headers inside the transcript of an exchange.
+static LINES: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new("(?mi)^(date|x-request-id|x-envoy-upstream-service-time): [^\r\n]*").ok());
 static OBJECT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[ _]?\{[A-Z][A-Za-z]*/[^{}/]*/[^{}]*\}").ok());
 
@@ -44,11 +52,21 @@ pub fn normalize(outcome: &Outcome, facts: &Facts) -> Outcome {
     let mut outcome = outcome.clone();
     outcome.answers.iter_mut().for_each(|answer| facts.answer(answer));
     outcome.seen.iter_mut().for_each(|seen| facts.seen(seen));
+    // A later attempt has as much time as the first, less what chance (the back-off) has used.
+    for seen in outcome.seen.iter_mut().skip(1) {
+        for (_, value) in seen.headers.iter_mut().filter(|(name, _)| name == TIME_LEFT) {
+            *value = format!("at most {}", value.trim_start_matches("at most "));
+        }
+    }
     for line in &mut outcome.log {
         line.remove("client");
         line.values_mut().for_each(|value| facts.text(value));
+        if line.get("code").is_some_and(|code| code == "0") && line.get("sni").is_some_and(|sni| sni != "-") {
+            line.extend([("rx".to_owned(), "<tls>".to_owned()), ("tx".to_owned(), "<tls>".to_owned())]);
+        }
     }
     outcome.log.sort();
+    outcome.seen.sort_by(|one, other| one.backend.cmp(&other.backend));
     outcome
 }
 
@@ -57,7 +75,12 @@ impl Facts {
         self.headers(&mut answer.headers);
         self.headers(&mut answer.trailers);
         self.text(&mut answer.body);
-        answer.received.iter_mut().for_each(|text| self.text(text));
+        for text in &mut answer.received {
+            if let Some(pattern) = LINES.as_ref() {
+                *text = pattern.replace_all(text, "$1: <volatile>").into_owned();
+            }
+            self.text(text);
+        }
         answer.took_ms = 0;
     }
 
@@ -75,6 +98,8 @@ impl Facts {
                 (*stand_in).clone_into(value);
             } else if UUID.as_ref().is_some_and(|uuid| uuid.is_match(value)) {
                 "<uuid>".clone_into(value);
+            } else if name == TIME_LEFT {
+                *value = time_left(value);
             } else {
                 self.text(value);
             }
@@ -110,6 +135,14 @@ impl Facts {
             return format!("<backend {name}>");
         }
         if port == self.closed.to_string() { "<closed>".into() } else { format!("{ip}:<port>") }
+    }
+}
+
+/// A round figure as it is; any other, which is what was left of one, as the next quarter of a second.
+fn time_left(value: &str) -> String {
+    match value.parse::<u64>() {
+        Ok(ms) if ms % 50 != 0 => format!("at most {}", ms.div_ceil(250) * 250),
+        _ => value.to_owned(),
     }
 }
 

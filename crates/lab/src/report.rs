@@ -14,6 +14,9 @@ pub struct Report {
     pub index: usize,
     /// Worker threads of the proxies.
     pub workers: u32,
+    /// The normalized outcomes, where asked for.
+    #[serde(skip)]
+    pub shown: Option<String>,
     /// Verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
@@ -56,6 +59,10 @@ impl Report {
         for line in why {
             let shown: String = line.chars().take(600).collect();
             text.push_str(&format!("\n          {shown}"));
+        }
+        if let Some(shown) = &self.shown {
+            text.push('\n');
+            text.push_str(shown);
         }
         text
     }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub jobs: usize,
     /// IDs in `docs/differences.md`.
     pub differences: BTreeSet<String>,
+    /// Keep the normalized outcomes in the reports.
+    pub show: bool,
     /// Whether the subject is `weft-proxy`, for which a row may name a difference.
     pub differences_apply: bool,
 }
@@ -97,6 +99,7 @@ fn judge_all(plan: &Plan, job: &Job, reference: &Trial, subject: Option<&Trial>)
                 row: row.name.clone(),
                 index,
                 workers: job.workers,
+                shown: plan.show.then(|| show(plan, index, reference, subject)).flatten(),
                 verdict: judge(plan, row, index, reference, subject),
             });
         }
@@ -122,6 +125,18 @@ fn judge(plan: &Plan, row: &Row, index: usize, reference: &Trial, subject: Optio
         (false, _, Some(_)) | (false, true, None) => Verdict::Fault(faults),
         (_, false, None) => Verdict::Differ(differences.into_iter().chain(faults).collect()),
     }
+}
+
+fn show(plan: &Plan, index: usize, reference: &Trial, subject: Option<&Trial>) -> Option<String> {
+    let mut text = String::new();
+    let trials =
+        [(plan.reference.name(), Some(reference)), (plan.subject.as_ref().map_or("", |s| s.name()), subject)];
+    for (name, trial) in trials {
+        let Some(trial) = trial else { continue };
+        let outcome = normalize(outcome(trial, index)?, &trial.facts);
+        text.push_str(&format!("--- {name}\n{}\n", serde_json::to_string_pretty(&outcome).ok()?));
+    }
+    Some(text)
 }
 
 fn outcome(trial: &Trial, index: usize) -> Option<&crate::outcome::Outcome> {

@@ -184,7 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<'_, S> {
                 return Ok(stand);
             }
             Move::RecvEnd(ms) => return self.read_until(Duration::from_millis(*ms), |_| false).await,
-            Move::Drain => return self.read_until(PATIENCE, |_| false).await,
+            Move::Drain => {
+                // The end of the other side is what this move waits for, not the end of the talk.
+                let stand = self.read_until(PATIENCE, |_| false).await?;
+                return Ok(if stand == Stand::Ended { Stand::Open } else { stand });
+            }
             Move::Echo => return self.echo().await,
         }
         Ok(Stand::Open)

@@ -24,6 +24,8 @@ pub(crate) async fn serve(wire: Wire, start: Vec<u8>, server: Arc<Server>) {
     let goaway = Arc::new(Notify::new());
     loop {
         tokio::select! {
+            // First, so that nothing more is written once a row wants the connection gone.
+            biased;
             () = hang_up.notified() => return,
             () = goaway.notified() => connection.graceful_shutdown(),
             accepted = connection.accept() => {

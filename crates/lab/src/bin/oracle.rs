@@ -36,6 +36,9 @@ struct Options {
     /// Show only rows that do not agree.
     #[arg(long)]
     quiet: bool,
+    /// Print what came out of each row, normalized.
+    #[arg(long)]
+    show: bool,
     /// Print the bootstrap of the worlds that match, as proxies see it, and stop.
     #[arg(long)]
     print: bool,
@@ -90,6 +93,7 @@ fn main() -> Result<ExitCode> {
         worlds,
         workers: options.workers.clone(),
         jobs: options.jobs,
+        show: options.show,
         differences: differences::ids(&root.join("../../docs/differences.md"))?,
         differences_apply: !options.self_check && options.subject == Who::Weft,
     };

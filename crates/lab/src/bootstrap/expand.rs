@@ -9,7 +9,7 @@
 //! | `$filters: [{$http: …}, …]` there | several network filters |
 //! | `$tls: {…}` there, or in a cluster | transport socket with this DownstreamTlsContext (UpstreamTlsContext) |
 //! | `$routes: […]` in `$http` | a route config with one virtual host for every domain |
-//! | `$vhosts: […]` in `$http` | a route config with these virtual hosts |
+//! | `$vhosts: […]` in `$http` | a route config with these virtual hosts, and what else `route_config` says |
 //! | `$fault: {…}` and others in `http_filters` | that filter with its type URL |
 //! | `$cluster: NAME` in a cluster | `name`, STATIC, connect timeout 1 s, endpoints `[NAME]` |
 //! | `$to: [a, {backend: b, weight: 2}]` there | endpoints |
@@ -129,7 +129,11 @@ fn http(mut config: Tree) -> Result<Value> {
         config.insert("$vhosts".into(), json!([{"name": "all", "domains": ["*"], "routes": routes}]));
     }
     if let Some(hosts) = config.remove("$vhosts") {
-        config.insert("route_config".into(), json!({"name": "routes", "virtual_hosts": hosts}));
+        let routes = config.entry("route_config").or_insert_with(|| json!({}));
+        routes["virtual_hosts"] = hosts;
+        if routes.get("name").is_none() {
+            routes["name"] = "routes".into();
+        }
     }
     let mut filters = Vec::new();
     if let Some(Value::Array(listed)) = config.remove("http_filters") {

@@ -1,4 +1,5 @@
-//! Placeholders: `{{listener:main}}`, `{{backend:a}}`, `{{cert:server}}` and so on.
+//! Placeholders: `{{host}}`, `{{listener:main}}`, `{{backend:a}}`, `{{closed}}`, `{{cert:server}}`,
+//! `{{key:server}}`, `{{dir}}`, `{{log}}`, and `{{source:N}}`, the address from which row N calls.
 
 use crate::address;
 use crate::certs::Certs;
@@ -27,6 +28,7 @@ impl Places<'_> {
         let (kind, argument) = name.split_once(':').unwrap_or((name, ""));
         Ok(match kind {
             "host" => Value::from(address::host().to_string()),
+            "source" => Value::from(address::row(argument.parse().context("row number")?).to_string()),
             "closed" => Value::from(self.closed),
             "dir" => Value::from(self.dir.display().to_string()),
             "log" => Value::from(self.dir.join("access.log").display().to_string()),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::{Instant, sleep};
 
 /// How long a close may take that the answer announced.
-const ANNOUNCED: Duration = Duration::from_secs(2);
+const ANNOUNCED: Duration = Duration::from_secs(3);
 
 /// One connection.
 #[derive(Debug)]

@@ -154,7 +154,8 @@ fn read(root: &Path, file: &Path) -> Result<World> {
     let tree: Value = serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{error}"))?;
     let world: WorldFile = serde_json::from_value(tree)?;
     let mut rows: Vec<Row> = Vec::new();
-    for (index, value) in world.rows.into_iter().enumerate() {
+    for (index, mut value) in world.rows.into_iter().enumerate() {
+        inflate(&mut value);
         let label = format!("row {index} {}", value.get("name").unwrap_or(&Value::Null));
         let row: Row = serde_json::from_value(value).with_context(|| label.clone())?;
         if row.name.is_empty() || rows.iter().any(|other| other.name == row.name) {
@@ -169,4 +170,21 @@ fn read(root: &Path, file: &Path) -> Result<World> {
     }
     let name = file.strip_prefix(root)?.with_extension("").display().to_string();
     Ok(World { name, bootstrap: world.bootstrap, backends: world.backends, workers: world.workers, rows })
+}
+
+/// Writes out `{{x*N}}`, which stands for N letters, so that files stay readable.
+fn inflate(tree: &mut Value) {
+    match tree {
+        Value::Array(items) => items.iter_mut().for_each(inflate),
+        Value::Object(map) => map.values_mut().for_each(inflate),
+        Value::String(text) => {
+            while let Some((before, number, after)) = text.split_once("{{x*").and_then(|(before, rest)| {
+                rest.split_once("}}").map(|(number, after)| (before, number, after))
+            }) {
+                let letters = "x".repeat(number.parse().unwrap_or(0));
+                *text = format!("{before}{letters}{after}");
+            }
+        }
+        _ => {}
+    }
 }
