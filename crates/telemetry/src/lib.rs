@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod json;
+pub mod log;
 pub mod stats;
 
 pub use stats::{Counter, Gauge, Histogram, Registry, Shard};
