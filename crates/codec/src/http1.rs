@@ -10,7 +10,7 @@
 //!
 //! Verdicts follow Envoy 1.40 (its balsa parser): the same status and detail word for the same bytes.
 //! Where we are stricter, because two readers of the same bytes could disagree, the conformance
-//! table in `tests/http1_conformance` says so with the section of RFC 9112.
+//! table in `tests/http1_conformance` names the entry of `docs/differences.md`.
 //!
 //! The codec owns framing and nothing else: it writes `content-length`, `transfer-encoding` and the
 //! `connection` options that follow from its own state, and removes `transfer-encoding` and `host`

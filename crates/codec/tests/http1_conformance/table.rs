@@ -1,5 +1,7 @@
 //! Reading of the case tables; their form is described at their start.
 
+const DIFFERENCES: &str = include_str!("../../../../docs/differences.md");
+
 /// What the request was that a response answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -47,7 +49,12 @@ fn read_case(block: &str) -> Case {
             }
             "options" => case.options = true,
             "out" => case.out = value.to_owned(),
-            "stricter" | "differs" => case.note = Some(value.to_owned()),
+            "stricter" => {
+                let heading = format!("\n## {value} ");
+                assert!(DIFFERENCES.contains(&heading), "{}: no entry {value}", case.name);
+                case.note = Some(value.to_owned());
+            }
+            "differs" => case.note = Some(value.to_owned()),
             "envoy" => case.envoy = value.to_owned(),
             other => panic!("key {other}"),
         }
