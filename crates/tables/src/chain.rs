@@ -107,3 +107,100 @@ pub struct ChainTable {
     /// Taken when none matches.
     pub default: Option<Arc<FilterChain>>,
 }
+
+/// Stands for an address that is not an IP address, as on Unix sockets: only chains without ranges
+/// can match it.
+const NO_ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+
+impl ChainTable {
+    /// The chain that a connection gets; `None`: no chain matches and there is no default, so the
+    /// connection is closed.
+    #[must_use]
+    pub fn find(&self, facts: &ConnectionFacts<'_>) -> Option<&Arc<FilterChain>> {
+        self.matching(facts).or(self.default.as_ref())
+    }
+
+    fn matching(&self, facts: &ConnectionFacts<'_>) -> Option<&Arc<FilterChain>> {
+        let mut left: Vec<&(ChainMatch, Arc<FilterChain>)> = self.chains.iter().collect();
+        let (address, port) = facts.destination.map_or((NO_ADDRESS, None), |(ip, port)| (ip, Some(port)));
+        narrow(&mut left, |m| match m.destination_port {
+            None => Some(0),
+            want if want == port => Some(1),
+            _ => None,
+        });
+        narrow(&mut left, |m| prefix(&m.destination, address));
+        narrow(&mut left, |m| server_name(&m.server_names, facts.server_name));
+        narrow(&mut left, |m| match &*m.transport_protocol {
+            "" => Some(0),
+            want if want == facts.transport_protocol => Some(1),
+            _ => None,
+        });
+        narrow(&mut left, |m| protocol(&m.application_protocols, facts.application_protocols));
+        narrow(&mut left, |m| prefix(&m.direct_source, facts.direct_source.unwrap_or(NO_ADDRESS)));
+        let local = is_local(facts);
+        narrow(&mut left, |m| match m.source_type {
+            SourceType::Any => Some(0),
+            SourceType::SameIpOrLoopback => local.then_some(1),
+            SourceType::External => (!local).then_some(1),
+        });
+        let (address, port) = facts.source.map_or((NO_ADDRESS, None), |(ip, port)| (ip, Some(port)));
+        narrow(&mut left, |m| prefix(&m.source, address));
+        narrow(&mut left, |m| {
+            if m.source_ports.is_empty() {
+                return Some(0);
+            }
+            port.is_some_and(|port| m.source_ports.contains(&port)).then_some(1)
+        });
+        left.first().map(|(_, chain)| chain)
+    }
+}
+
+/// Keeps the chains whose value of one criterion is the most specific one that matches. A chain
+/// that is more specific in a later criterion cannot come back: that is how Envoy's tree works.
+fn narrow(
+    left: &mut Vec<&(ChainMatch, Arc<FilterChain>)>,
+    specificity: impl Fn(&ChainMatch) -> Option<usize>,
+) {
+    let best = left.iter().filter_map(|(m, _)| specificity(m)).max();
+    left.retain(|(m, _)| best.is_some() && specificity(m) == best);
+}
+
+/// The longest prefix that holds the address; no ranges are the range of all addresses.
+fn prefix(ranges: &CidrSet, address: IpAddr) -> Option<usize> {
+    if ranges.is_empty() { Some(0) } else { ranges.longest_prefix(address).map(usize::from) }
+}
+
+/// An exact name is more specific than any wildcard, a long suffix more than a short one.
+fn server_name(wanted: &[Box<str>], name: &str) -> Option<usize> {
+    if wanted.is_empty() {
+        return Some(0);
+    }
+    let specificity = |want: &str| {
+        if want == name {
+            return Some(usize::MAX);
+        }
+        // The wildcard stands for at least one byte.
+        (want.starts_with('.') && name.len() > want.len() && name.ends_with(want)).then_some(want.len())
+    };
+    wanted.iter().filter_map(|want| specificity(want)).max()
+}
+
+/// The first protocol of the client that some chain names decides.
+fn protocol(wanted: &[Box<str>], offered: &[&str]) -> Option<usize> {
+    if wanted.is_empty() {
+        return Some(0);
+    }
+    let place = offered.iter().position(|offer| wanted.iter().any(|want| **want == **offer))?;
+    Some(offered.len() - place)
+}
+
+/// Whether the connection comes from this host: over a Unix socket, from loopback, or from its own
+/// destination address.
+fn is_local(facts: &ConnectionFacts<'_>) -> bool {
+    match (facts.source, facts.destination) {
+        (None, _) => true,
+        (Some((source, _)), destination) => {
+            source.is_loopback() || destination.is_some_and(|(address, _)| address == source)
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use weft_match::{CidrSet, HeaderMatcher, StringMatcher};
 use weft_types::{FractionalPercent, Name};
 
-use crate::route::HeaderMutation;
+use crate::route::{HeaderMutation, Template};
 
 /// An HTTP filter of a chain.
 #[derive(Clone, Debug)]
@@ -270,8 +270,23 @@ pub struct MetadataMatcher {
 /// `set_filter_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetFilterState {
-    /// Entries: object key and template.
-    pub entries: Vec<(Box<str>, crate::route::Template)>,
+    /// Entries, set in this order.
+    pub entries: Vec<FilterStateEntry>,
+}
+
+/// One entry of filter state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterStateEntry {
+    /// Name of the entry (`object_key`).
+    pub key: Box<str>,
+    /// What the value means (`factory_key`, else the key), for example `envoy.string`.
+    pub factory: Box<str>,
+    /// Value.
+    pub value: Template,
+    /// The upstream connection sees it too, and is pooled by it (`shared_with_upstream`).
+    pub shared_with_upstream: bool,
+    /// Leave the entry out when the value is empty.
+    pub skip_if_empty: bool,
 }
 
 /// `health_check` filter that answers itself.

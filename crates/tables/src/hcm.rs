@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use weft_match::CidrSet;
 use weft_types::{FractionalPercent, Name, Provenance};
 
 use crate::access_log::AccessLog;
@@ -32,6 +33,10 @@ pub struct HttpManager {
     pub xff_trusted_hops: u32,
     /// Do not add the peer to `x-forwarded-for`.
     pub skip_xff_append: bool,
+    /// Which clients count as internal (`internal_address_config`); `None`: Envoy's default.
+    pub internal_addresses: Option<InternalAddresses>,
+    /// Set `x-forwarded-port` to the listener's port when there is none.
+    pub append_x_forwarded_port: bool,
     /// `via` to append; empty: none.
     pub via: Box<str>,
     /// Value of `server` (default `envoy`).
@@ -90,6 +95,15 @@ pub struct HttpManager {
     pub provenance: Option<Arc<Provenance>>,
 }
 
+/// Clients that count as internal (`InternalAddressConfig`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InternalAddresses {
+    /// Clients over Unix sockets.
+    pub unix_sockets: bool,
+    /// Ranges.
+    pub ranges: CidrSet,
+}
+
 /// `codec_type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodecType {
@@ -146,6 +160,10 @@ pub struct CodecOptions {
     /// Invalid messages reset the stream instead of the connection
     /// (`override_stream_error_on_invalid_http_message`).
     pub stream_error_on_invalid: bool,
+    /// The same for HTTP/1: answer 400 without closing the connection where that is safe.
+    pub http1_stream_error_on_invalid: bool,
+    /// HTTP/1 methods outside the registered ones are served (`allow_custom_methods`).
+    pub allow_custom_methods: bool,
 }
 
 impl Default for CodecOptions {
@@ -166,6 +184,8 @@ impl Default for CodecOptions {
             allow_connect: false,
             keepalive: None,
             stream_error_on_invalid: false,
+            http1_stream_error_on_invalid: false,
+            allow_custom_methods: false,
         }
     }
 }

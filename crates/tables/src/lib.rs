@@ -17,12 +17,16 @@ pub mod access_log;
 pub mod address;
 pub mod chain;
 pub mod cluster;
+pub mod convert;
 pub mod filter;
+pub mod finding;
 pub mod hcm;
 pub mod listener;
+mod pb;
 pub mod route;
 pub mod tables;
 pub mod tcp;
 pub mod tls;
 
+pub use finding::{Finding, FindingClass, ResourceKind, ResourceRef};
 pub use tables::Tables;

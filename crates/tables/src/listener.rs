@@ -8,6 +8,7 @@ use weft_types::{Direction, Name, Provenance};
 use crate::access_log::AccessLog;
 use crate::address::SocketAddress;
 use crate::chain::ChainTable;
+use crate::cluster::Keepalive;
 
 /// A listener (`envoy.config.listener.v3.Listener`).
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Listener {
     pub chains: ChainTable,
     /// Buffer limit of a connection, bytes (default 1 MiB; `per_connection_buffer_limit_bytes`).
     pub buffer_limit: u32,
+    /// TCP keepalive of accepted connections (`tcp_keepalive`).
+    pub keepalive: Option<Keepalive>,
     /// Logs of connections that no chain took.
     pub access_log: Vec<AccessLog>,
     /// Object behind it.

@@ -200,6 +200,11 @@ pub struct Forward {
     pub idle_timeout: Option<Duration>,
     /// `max_stream_duration` of the route.
     pub max_stream_duration: MaxStreamDuration,
+    /// Let a gRPC request's `grpc-timeout` be the timeout, up to this (`max_grpc_timeout`, which
+    /// istiod sends); `Some(ZERO)`: without bound; `None`: the header counts for nothing.
+    pub max_grpc_timeout: Option<Duration>,
+    /// Taken off that `grpc-timeout` (`grpc_timeout_offset`).
+    pub grpc_timeout_offset: Option<Duration>,
     /// Retries; `None`: those of the virtual host, else none.
     pub retry: Option<Arc<RetryPolicy>>,
     /// Copies.

@@ -38,3 +38,62 @@ pub struct Bootstrap {
     /// Where the admin page listens; `None`: nowhere.
     pub admin: Option<crate::address::SocketAddress>,
 }
+
+/// Changes give the next generation and leave this one as it is; what did not change is shared.
+/// The maps are copied shallowly: names and pointers, not resources.
+impl Tables {
+    /// With that listener added, or in the place of the one of its name.
+    #[must_use]
+    pub fn with_listener(&self, listener: Listener) -> Self {
+        self.next(|t| _ = t.listeners.insert(listener.name.clone(), Arc::new(listener)))
+    }
+
+    /// With that cluster added, or in the place of the one of its name.
+    #[must_use]
+    pub fn with_cluster(&self, cluster: Cluster) -> Self {
+        self.next(|t| _ = t.clusters.insert(cluster.name.clone(), Arc::new(cluster)))
+    }
+
+    /// With that route configuration added, or in the place of the one of its name.
+    #[must_use]
+    pub fn with_routes(&self, routes: RouteConfig) -> Self {
+        self.next(|t| _ = t.routes.insert(routes.name.clone(), Arc::new(routes)))
+    }
+
+    /// With that secret added, or in the place of the one of its name.
+    #[must_use]
+    pub fn with_secret(&self, name: Name, secret: Secret) -> Self {
+        self.next(|t| _ = t.secrets.insert(name, Arc::new(secret)))
+    }
+
+    /// Without the listener of that name.
+    #[must_use]
+    pub fn without_listener(&self, name: &str) -> Self {
+        self.next(|t| _ = t.listeners.remove(name))
+    }
+
+    /// Without the cluster of that name.
+    #[must_use]
+    pub fn without_cluster(&self, name: &str) -> Self {
+        self.next(|t| _ = t.clusters.remove(name))
+    }
+
+    /// Without the route configuration of that name.
+    #[must_use]
+    pub fn without_routes(&self, name: &str) -> Self {
+        self.next(|t| _ = t.routes.remove(name))
+    }
+
+    /// Without the secret of that name.
+    #[must_use]
+    pub fn without_secret(&self, name: &str) -> Self {
+        self.next(|t| _ = t.secrets.remove(name))
+    }
+
+    fn next(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut next = self.clone();
+        next.generation += 1;
+        change(&mut next);
+        next
+    }
+}

@@ -22,9 +22,12 @@ impl SetFilterStateFilter {
 
 impl HttpFilter for SetFilterStateFilter {
     fn on_request(&mut self, head: &mut RequestHead, _: bool, cx: &mut Context, _: &mut dyn Random) -> Flow {
-        for (key, template) in &self.config.entries {
-            let value = render(template, &crate::values::RequestValues(head));
-            cx.state.insert(key.clone(), String::from_utf8_lossy(&value).into());
+        for entry in &self.config.entries {
+            let value = render(&entry.value, &crate::values::RequestValues(head));
+            if entry.skip_if_empty && value.is_empty() {
+                continue;
+            }
+            cx.state.insert(entry.key.clone(), String::from_utf8_lossy(&value).into());
         }
         Flow::Continue
     }

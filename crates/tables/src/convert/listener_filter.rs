@@ -1,0 +1,73 @@
+//! Listener filters.
+
+use super::reader::{Read, Reader, holds, type_name};
+use super::unset::{ignore_set, refuse_set};
+use crate::listener::ListenerFilter;
+use crate::pb::envoy::config::listener::v3::{self as proto, listener_filter::ConfigType};
+use crate::pb::envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
+use crate::pb::envoy::extensions::filters::listener::original_dst::v3::OriginalDst;
+use crate::pb::envoy::extensions::filters::listener::proxy_protocol::v3::{
+    ProxyProtocol, proxy_protocol::TlvLocation,
+};
+use crate::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
+
+/// Reads a listener filter; `None`: one that is passed over.
+pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::ListenerFilter) -> Read<Option<ListenerFilter>> {
+    let proto::ListenerFilter { name, filter_disabled, config_type } = proto;
+    r.text("name", name)?;
+    refuse_set!(r, "not implemented", filter_disabled);
+    let any = match config_type {
+        Some(ConfigType::TypedConfig(any)) => any,
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            return Err(r.refuse_at("config_discovery", "not implemented"));
+        }
+        None => return Err(r.refuse("typed_config is required")),
+    };
+    r.within("typed_config", |r| {
+        if holds::<OriginalDst>(any) {
+            r.unpack(any, |_, OriginalDst {}| Ok(Some(ListenerFilter::OriginalDst)))
+        } else if holds::<HttpInspector>(any) {
+            r.unpack(any, |_, HttpInspector {}| Ok(Some(ListenerFilter::HttpInspector)))
+        } else if holds::<TlsInspector>(any) {
+            r.unpack(any, |r, inspector| {
+                tls_inspector(r, inspector);
+                Ok(Some(ListenerFilter::TlsInspector))
+            })
+        } else if holds::<ProxyProtocol>(any) {
+            r.unpack(any, proxy_protocol).map(Some)
+        } else {
+            Err(r.refuse(format!("the listener filter {:?} is not implemented", type_name(any))))
+        }
+    })
+}
+
+fn tls_inspector(r: &mut Reader<'_>, proto: &TlsInspector) {
+    let TlsInspector {
+        enable_ja3_fingerprinting,
+        enable_ja4_fingerprinting,
+        initial_read_buffer_size,
+        close_connection_on_client_hello_parsing_errors,
+        max_client_hello_size,
+    } = proto;
+    ignore_set!(r, "fingerprints are not taken", enable_ja3_fingerprinting, enable_ja4_fingerprinting);
+    ignore_set!(r, "the inspector has limits of its own", initial_read_buffer_size, max_client_hello_size);
+    refuse_set!(r, "not implemented", close_connection_on_client_hello_parsing_errors);
+}
+
+fn proxy_protocol(r: &mut Reader<'_>, proto: &ProxyProtocol) -> Read<ListenerFilter> {
+    let ProxyProtocol {
+        rules,
+        allow_requests_without_proxy_protocol,
+        pass_through_tlvs,
+        disallowed_versions,
+        stat_prefix,
+        tlv_location,
+    } = proto;
+    ignore_set!(r, "extensions of the PROXY header are not kept", rules, pass_through_tlvs);
+    refuse_set!(r, "not implemented", disallowed_versions);
+    ignore_set!(r, "it only names counters", stat_prefix);
+    if r.choice::<TlvLocation>("tlv_location", *tlv_location)? != TlvLocation::DynamicMetadata {
+        r.ignore_at("tlv_location", "extensions of the PROXY header are not kept");
+    }
+    Ok(ListenerFilter::ProxyProtocol { optional: *allow_requests_without_proxy_protocol })
+}

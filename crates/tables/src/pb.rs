@@ -1,0 +1,3 @@
+//! The one place that says where the messages come from.
+
+pub(crate) use weft_proto::{envoy, google};
