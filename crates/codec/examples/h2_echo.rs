@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
-use weft_codec::{Codec, CodecError, Event, Http2, Limits, ResetReason, Side, StreamId};
-use weft_types::{RequestHead, ResponseHead};
+use weft_codec::{Codec, CodecError, Event, Http2, Limits, Side, StreamId};
+use weft_types::{Method, RequestHead, ResponseHead};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
@@ -32,32 +32,44 @@ async fn main() -> io::Result<()> {
 /// Body bytes taken from the peer and not yet sent back: the credit for them is owed.
 type Owed = HashMap<StreamId, usize>;
 
-async fn serve(mut socket: TcpStream) -> io::Result<()> {
+/// Output above which nothing more is read: a peer that does not read gets no more work done, bytes.
+const MAX_OUTPUT: usize = 1 << 20;
+
+async fn serve(socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut codec = Http2::new(Side::Server, Limits::default(), "http");
     let mut input = BytesMut::with_capacity(64 * 1024);
     let mut owed = Owed::new();
-    loop {
-        flush(&mut codec, &mut socket).await?;
-        if codec.is_finished() {
-            return socket.shutdown().await;
-        }
-        input.reserve(16 * 1024);
-        if socket.read_buf(&mut input).await? == 0 {
-            return Ok(());
-        }
-        loop {
-            match codec.receive(&mut input) {
-                Ok(Some(event)) => {
-                    // A stream that is gone takes no answer; its Reset event is on the way.
-                    let _ = answer(&mut codec, &mut owed, event);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    codec.error_reply(&error);
-                    break;
-                }
+    while !(codec.is_finished() && codec.output().is_empty()) {
+        let waiting = codec.output().len();
+        let ready = match waiting {
+            0 => socket.ready(Interest::READABLE).await?,
+            MAX_OUTPUT.. => socket.ready(Interest::WRITABLE).await?,
+            _ => socket.ready(Interest::READABLE | Interest::WRITABLE).await?,
+        };
+        if ready.is_readable() && waiting < MAX_OUTPUT {
+            input.reserve(16 * 1024);
+            match socket.try_read_buf(&mut input) {
+                Ok(0) => return Ok(()),
+                Ok(_) => take_events(&mut codec, &mut input, &mut owed),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
             }
+        }
+        write_some(&mut codec, &socket)?;
+    }
+    Ok(())
+}
+
+fn take_events(codec: &mut Http2, input: &mut BytesMut, owed: &mut Owed) {
+    loop {
+        match codec.receive(input) {
+            Ok(Some(event)) => {
+                // A stream that is gone takes no answer; its Reset event is on the way.
+                let _ = answer(codec, owed, event);
+            }
+            Ok(None) => return,
+            Err(error) => return codec.error_reply(&error),
         }
     }
 }
@@ -65,8 +77,9 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
 fn answer(codec: &mut Http2, owed: &mut Owed, event: Event) -> Result<(), CodecError> {
     match event {
         Event::Request { stream, head, end } => {
-            codec.send_response(stream, &ResponseHead::new(200), false)?;
-            if end {
+            let no_body = head.method == Method::Head && end;
+            codec.send_response(stream, &ResponseHead::new(200), no_body)?;
+            if end && !no_body {
                 codec.send_data(stream, page(&head), true)?;
             }
         }
@@ -83,10 +96,8 @@ fn answer(codec: &mut Http2, owed: &mut Owed, event: Event) -> Result<(), CodecE
         }
         Event::Trailers { stream, trailers } => codec.send_trailers(stream, &trailers)?,
         Event::Writable { stream } => codec.consumed(stream, owed.remove(&stream).unwrap_or(0)),
-        Event::Reset { stream, reason } => {
+        Event::Reset { stream, .. } => {
             owed.remove(&stream);
-            codec.reset(stream, ResetReason::Cancel);
-            let _ = reason;
         }
         Event::Response { .. } | Event::GoAway { .. } | Event::HeartbeatAck => {}
     }
@@ -101,15 +112,15 @@ fn page(head: &RequestHead) -> Bytes {
     }
 }
 
-async fn flush(codec: &mut Http2, socket: &mut TcpStream) -> io::Result<()> {
+fn write_some(codec: &mut Http2, socket: &TcpStream) -> io::Result<()> {
     while !codec.output().is_empty() {
         let mut slices = [io::IoSlice::new(&[]); 64];
         let count = codec.output().slices(&mut slices);
-        let written = socket.write_vectored(slices.get(..count).unwrap_or_default()).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
+        match socket.try_write_vectored(slices.get(..count).unwrap_or_default()) {
+            Ok(written) => codec.output().advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
         }
-        codec.output().advance(written);
     }
     Ok(())
 }

@@ -81,7 +81,8 @@ pub enum Event {
         /// Why.
         reason: ResetReason,
     },
-    /// More can be sent on the stream (flow-control credit came in).
+    /// More can be sent on the stream (flow-control credit came in), or the last of what waited in
+    /// the codec is out. Said once, to a caller that saw no capacity or left data waiting.
     Writable {
         /// Stream.
         stream: StreamId,

@@ -10,7 +10,8 @@
 //! Invariants:
 //! - a malformed message ends its stream, broken framing, HPACK or flow control the connection;
 //! - each header block is decoded, also those of streams that nobody wants: HPACK stays in step;
-//! - data that arrived are credited to the peer only when they were [`Codec::consumed`] or dropped;
+//! - data that arrived are credited to the peer when they were [`Codec::consumed`], or their stream
+//!   is gone;
 //! - a frame that makes us answer or moves nothing is counted ([`Limits::max_control_frames`]).
 //!
 //! A server does not answer a head above its limits with 431: like Envoy it resets the stream with
@@ -99,9 +100,6 @@ pub struct Http2 {
 
     streams: ByStream<Stream>,
     closed: RecentlyClosed,
-    /// Bytes not yet consumed of streams that ended in order: the connection's credit for them
-    /// comes with `consumed`. Bounded by the connection's window.
-    lingering: ByStream<usize>,
     /// Highest stream that the peer opened.
     last_peer: u32,
     /// Next stream that we open.
@@ -153,7 +151,6 @@ impl Http2 {
             settings_pending: true,
             streams: ByStream::default(),
             closed: RecentlyClosed::default(),
-            lingering: ByStream::default(),
             last_peer: 0,
             next_local: if side == Side::Client { 1 } else { 2 },
             send_window: SendWindow::new(DEFAULT_WINDOW),
@@ -195,19 +192,14 @@ impl Http2 {
 
     /// Removes a stream if both halves are over.
     fn close_if_done(&mut self, stream: u32) {
-        if !self.streams.get(&stream).is_some_and(Stream::is_closed) {
-            return;
-        }
-        if let Some(gone) = self.streams.remove(&stream) {
-            self.closed.remember(stream, Closed::Ended);
+        if self.streams.get(&stream).is_some_and(Stream::is_closed) {
+            self.drop_stream(stream, Closed::Ended);
             self.flood.completed();
-            if gone.unconsumed > 0 {
-                self.lingering.insert(stream, gone.unconsumed);
-            }
         }
     }
 
-    /// Removes a stream that was reset, giving the connection's credit for it back.
+    /// Removes a stream. What of its data is not consumed no longer holds up the connection: as in
+    /// Envoy, it is bounded by the stream's window alone from here on.
     fn drop_stream(&mut self, stream: u32, how: Closed) -> Option<Stream> {
         let gone = self.streams.remove(&stream)?;
         self.closed.remember(stream, how);

@@ -6,6 +6,9 @@ use super::{HpackError, huffman, integer, static_table};
 /// Scratch space above this is given back after a block, bytes.
 const KEEP_SCRATCH: usize = 4096;
 
+/// Size of the dynamic table until an update changes it, bytes (RFC 9113 section 6.5.2).
+const INITIAL_TABLE: usize = 4096;
+
 /// The receiving half of HPACK for one connection.
 #[derive(Debug)]
 pub struct Decoder {
@@ -19,11 +22,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder whose peer may use a dynamic table of up to `limit` bytes.
+    /// A decoder whose peer may use a dynamic table of up to `limit` bytes. It begins with the
+    /// protocol's 4096, or less; the peer says when it goes above.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
-            table: DynamicTable::new(limit),
+            table: DynamicTable::new(limit.min(INITIAL_TABLE)),
             limit,
             update_required: false,
             name: Vec::new(),

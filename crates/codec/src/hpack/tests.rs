@@ -187,6 +187,14 @@ fn refuses_what_the_rfc_forbids() {
 }
 
 #[test]
+fn a_larger_table_is_used_only_after_its_update() {
+    let mut decoder = Decoder::new(65_536);
+    assert_eq!(decoder.table().max_size(), 4096);
+    decode(&mut decoder, &bytes("3f e1 ff 03")).unwrap();
+    assert_eq!(decoder.table().max_size(), 65_536);
+}
+
+#[test]
 fn a_lowered_limit_must_be_confirmed() {
     let mut decoder = Decoder::new(4096);
     decoder.set_limit(100);

@@ -46,7 +46,7 @@ impl Codec for Http2 {
         self.stream_capacity(stream.0)
     }
 
-    /// Owed also for a stream that ended in order; [`Codec::reset`] of such a stream settles the rest.
+    /// A stream that is gone needs none: its bytes were credited when it went.
     fn consumed(&mut self, stream: StreamId, bytes: usize) {
         self.consume(stream.0, bytes);
     }

@@ -1,7 +1,5 @@
 //! Frames (RFC 9113 sections 4.1 and 6): their headers, read and written.
 
-use bytes::{Buf, Bytes};
-
 use super::error_code::Violation;
 use crate::Output;
 
@@ -97,20 +95,16 @@ pub(super) fn write_block(output: &mut Output, stream: u32, end: bool, block: &[
     }
 }
 
-/// Takes pad length and padding off the payload of DATA or HEADERS.
-pub(super) fn strip_padding(header: &FrameHeader, payload: &mut Bytes) -> Result<(), Violation> {
+/// The content of DATA or HEADERS, without pad length and padding.
+pub(super) fn strip_padding<'a>(header: &FrameHeader, payload: &'a [u8]) -> Result<&'a [u8], Violation> {
     if !header.has(flag::PADDED) {
-        return Ok(());
+        return Ok(payload);
     }
-    let Some(padding) = payload.first().map(|b| usize::from(*b)) else {
+    let Some((padding, rest)) = payload.split_first() else {
         return Err(Violation::frame_size("padded frame without pad length"));
     };
-    payload.advance(1);
-    let Some(content) = payload.len().checked_sub(padding) else {
-        return Err(Violation::protocol("padding longer than the frame"));
-    };
-    payload.truncate(content);
-    Ok(())
+    let content = rest.len().checked_sub(usize::from(*padding)).and_then(|length| rest.get(..length));
+    content.ok_or_else(|| Violation::protocol("padding longer than the frame"))
 }
 
 /// Reads a 31-bit number (stream identifier or increment) from the front of a payload.

@@ -1,6 +1,6 @@
 //! Bytes to frames, and frames to those who understand them.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use super::error_code::Violation;
 use super::{
@@ -19,7 +19,7 @@ impl Http2 {
                 return Err(failure.error.clone());
             }
             let result = match self.next_frame(input) {
-                Ok(Some((header, payload))) => self.on_frame(&header, payload),
+                Ok(Some(header)) => self.take_frame(&header, input),
                 Ok(None) => return Ok(None),
                 Err(violation) => Err(violation),
             };
@@ -29,7 +29,8 @@ impl Http2 {
         }
     }
 
-    fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<(FrameHeader, Bytes)>, Violation> {
+    /// The header of the next frame, if that has come as a whole; it stays in the input.
+    fn next_frame(&mut self, input: &mut BytesMut) -> Result<Option<FrameHeader>, Violation> {
         if self.opening == Opening::Preface {
             let known = input.len().min(PREFACE.len());
             if input.get(..known) != PREFACE.get(..known) {
@@ -45,14 +46,24 @@ impl Http2 {
         if header.length > settings::max_frame_size(&self.limits) as usize {
             return Err(Violation::frame_size(format!("frame of {} bytes", header.length)));
         }
-        if input.len() < HEADER_BYTES + header.length {
-            return Ok(None);
-        }
-        input.advance(HEADER_BYTES);
-        Ok(Some((header, input.split_to(header.length).freeze())))
+        Ok((input.len() >= HEADER_BYTES + header.length).then_some(header))
     }
 
-    fn on_frame(&mut self, header: &FrameHeader, payload: Bytes) -> Result<(), Violation> {
+    /// Takes the frame off the input. Only DATA is worth sharing the input's memory.
+    fn take_frame(&mut self, header: &FrameHeader, input: &mut BytesMut) -> Result<(), Violation> {
+        if header.kind == kind::DATA {
+            self.check_order(header)?;
+            input.advance(HEADER_BYTES);
+            return self.on_data(header, input.split_to(header.length));
+        }
+        let payload = input.get(HEADER_BYTES..HEADER_BYTES + header.length).unwrap_or_default();
+        let result = self.on_frame(header, payload);
+        input.advance(HEADER_BYTES + header.length);
+        result
+    }
+
+    /// Checks that a frame of that kind may come now.
+    fn check_order(&mut self, header: &FrameHeader) -> Result<(), Violation> {
         if self.opening == Opening::Settings {
             if header.kind != kind::SETTINGS || header.has(flag::ACK) {
                 return Err(Violation::protocol("the first frame is not SETTINGS"));
@@ -62,17 +73,21 @@ impl Http2 {
         if self.block.is_some() && header.kind != kind::CONTINUATION {
             return Err(Violation::protocol("a frame within a header block"));
         }
+        Ok(())
+    }
+
+    fn on_frame(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), Violation> {
+        self.check_order(header)?;
         match header.kind {
-            kind::DATA => self.on_data(header, payload),
             kind::HEADERS => self.on_headers(header, payload),
-            kind::PRIORITY => self.on_priority(header, &payload),
-            kind::RST_STREAM => self.on_reset(header, &payload),
-            kind::SETTINGS => self.on_settings(header, &payload),
+            kind::PRIORITY => self.on_priority(header, payload),
+            kind::RST_STREAM => self.on_reset(header, payload),
+            kind::SETTINGS => self.on_settings(header, payload),
             kind::PUSH_PROMISE => Err(Violation::protocol("PUSH_PROMISE, although push is off")),
-            kind::PING => self.on_ping(header, &payload),
-            kind::GOAWAY => self.on_goaway(header, &payload),
-            kind::WINDOW_UPDATE => self.on_window_update(header, &payload),
-            kind::CONTINUATION => self.on_continuation(header, &payload),
+            kind::PING => self.on_ping(header, payload),
+            kind::GOAWAY => self.on_goaway(header, payload),
+            kind::WINDOW_UPDATE => self.on_window_update(header, payload),
+            kind::CONTINUATION => self.on_continuation(header, payload),
             _ => self.flood.idle_frame(),
         }
     }

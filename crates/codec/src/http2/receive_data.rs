@@ -1,6 +1,6 @@
 //! DATA and WINDOW_UPDATE: bodies and credit.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::closed::Closed;
 use super::error_code::Violation;
@@ -8,12 +8,30 @@ use super::stream::Receiving;
 use super::{ErrorCode, FrameHeader, Http2, flag, frame, kind};
 use crate::{Event, StreamId};
 
+/// Pieces below this size are copied: a small one that is kept must not hold a whole read buffer.
+const COPY_BELOW: usize = 1024;
+
+/// The body bytes of a DATA frame, sharing the input's memory where that pays.
+fn body_of(header: &FrameHeader, payload: BytesMut) -> Result<Bytes, Violation> {
+    let content = frame::strip_padding(header, &payload)?;
+    if content.len() < COPY_BELOW {
+        return Ok(Bytes::copy_from_slice(content));
+    }
+    let length = content.len();
+    let mut body = payload.freeze();
+    if header.has(flag::PADDED) {
+        body.advance(1);
+    }
+    body.truncate(length);
+    Ok(body)
+}
+
 impl Http2 {
-    pub(super) fn on_data(&mut self, header: &FrameHeader, mut payload: Bytes) -> Result<(), Violation> {
+    pub(super) fn on_data(&mut self, header: &FrameHeader, payload: BytesMut) -> Result<(), Violation> {
         if header.stream == 0 {
             return Err(Violation::protocol("DATA on stream 0"));
         }
-        frame::strip_padding(header, &mut payload)?;
+        let payload = body_of(header, payload)?;
         // Padding counts against the windows, too.
         if !self.receive_window.receive(header.length) {
             return Err(Violation::connection(
@@ -92,18 +110,10 @@ impl Http2 {
 
     /// The caller used body bytes; see [`crate::Codec::consumed`].
     pub(super) fn consume(&mut self, id: u32, bytes: usize) {
-        if let Some(stream) = self.streams.get_mut(&id) {
-            let bytes = bytes.min(stream.unconsumed);
-            stream.unconsumed -= bytes;
-            self.release(id, bytes);
-        } else if let Some(left) = self.lingering.get_mut(&id) {
-            let bytes = bytes.min(*left);
-            *left -= bytes;
-            if *left == 0 {
-                self.lingering.remove(&id);
-            }
-            self.release_connection(bytes);
-        }
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let bytes = bytes.min(stream.unconsumed);
+        stream.unconsumed -= bytes;
+        self.release(id, bytes);
     }
 
     pub(super) fn on_window_update(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), Violation> {

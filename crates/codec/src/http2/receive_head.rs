@@ -1,7 +1,5 @@
 //! HEADERS and CONTINUATION: header blocks and what they open.
 
-use bytes::{Buf, Bytes, BytesMut};
-
 use super::closed::Closed;
 use super::error_code::Violation;
 use super::incoming::{Incoming, RequestRules, Section, Unusable};
@@ -21,7 +19,7 @@ const CONTINUATION_BYTES: usize = 1024;
 #[derive(Debug)]
 pub(super) struct HeaderBlock {
     opened_by: Opener,
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     frames: usize,
 }
 
@@ -50,29 +48,29 @@ enum Purpose {
 }
 
 impl Http2 {
-    pub(super) fn on_headers(&mut self, header: &FrameHeader, mut payload: Bytes) -> Result<(), Violation> {
+    pub(super) fn on_headers(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), Violation> {
         if header.stream == 0 {
             return Err(Violation::protocol("HEADERS on stream 0"));
         }
-        frame::strip_padding(header, &mut payload)?;
+        let mut fragment = frame::strip_padding(header, payload)?;
         let mut depends_on_itself = false;
         if header.has(flag::PRIORITY) {
-            let Some(dependency) = frame::read_31_bits(&payload).filter(|_| payload.len() >= 5) else {
+            let (Some(dependency), Some(rest)) = (frame::read_31_bits(fragment), fragment.get(5..)) else {
                 return Err(Violation::frame_size("HEADERS too short for its priority"));
             };
             depends_on_itself = dependency == header.stream;
-            payload.advance(5);
+            fragment = rest;
         }
         let opener = Opener { stream: header.stream, end: header.has(flag::END_STREAM), depends_on_itself };
         if header.has(flag::END_HEADERS) {
-            return self.on_block(opener, &payload);
+            return self.on_block(opener, fragment);
         }
-        self.check_block_size(payload.len())?;
-        self.block = Some(HeaderBlock { opened_by: opener, bytes: BytesMut::from(&payload[..]), frames: 0 });
+        self.check_block_size(fragment.len())?;
+        self.block = Some(HeaderBlock { opened_by: opener, bytes: fragment.to_vec(), frames: 0 });
         Ok(())
     }
 
-    pub(super) fn on_continuation(&mut self, header: &FrameHeader, payload: &Bytes) -> Result<(), Violation> {
+    pub(super) fn on_continuation(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), Violation> {
         let Some(mut block) = self.block.take() else {
             return Err(Violation::protocol("CONTINUATION without header block"));
         };

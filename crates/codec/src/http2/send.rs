@@ -127,17 +127,14 @@ impl Http2 {
 
     /// See [`crate::Codec::reset`].
     pub(super) fn give_up(&mut self, id: u32, reason: ResetReason) {
-        if let Some(stream) = self.streams.get(&id) {
-            // A whole response was given; the rest of the request is not needed (section 8.1).
-            let answered = self.side == Side::Server && stream.sending == Sending::Ended;
-            let code = match reason {
-                ResetReason::Cancel if answered => ErrorCode::NoError.value(),
-                reason => code_of(reason),
-            };
-            self.write_reset(id, code);
-        } else if let Some(left) = self.lingering.remove(&id) {
-            self.release_connection(left);
-        }
+        let Some(stream) = self.streams.get(&id) else { return };
+        // A whole response was given; the rest of the request is not needed (section 8.1).
+        let answered = self.side == Side::Server && stream.sending == Sending::Ended;
+        let code = match reason {
+            ResetReason::Cancel if answered => ErrorCode::NoError.value(),
+            reason => code_of(reason),
+        };
+        self.write_reset(id, code);
     }
 
     /// See [`crate::Codec::capacity`].
@@ -219,6 +216,10 @@ impl Http2 {
             self.flood.work();
         }
         if done {
+            if stream.sending == Sending::Ending {
+                // The last word to a caller that waits: there is no capacity to come.
+                self.events.push_back(Event::Writable { stream: StreamId(id) });
+            }
             self.finish_sending(id, end);
         } else {
             self.enqueue(id);

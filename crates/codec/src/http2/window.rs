@@ -65,6 +65,12 @@ impl ReceiveWindow {
         Some(increment)
     }
 
+    /// Whether nothing is received and not yet used.
+    #[cfg(test)]
+    pub(super) fn is_whole(&self) -> bool {
+        self.credit + i64::from(self.owed) == i64::from(self.size)
+    }
+
     /// Changes the size by our own setting; the peer's credit changes by the difference.
     pub(super) fn resize(&mut self, size: u32) {
         self.credit += i64::from(size) - i64::from(self.size);

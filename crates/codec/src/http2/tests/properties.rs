@@ -68,6 +68,8 @@ struct Plan {
     fields: Vec<(String, String)>,
     pieces: Vec<usize>,
     trailers: Option<Vec<(String, String)>>,
+    /// The client sends no more than there is capacity for, and goes on when told.
+    polite: bool,
     /// The client gives up after so many pieces of response.
     cancel_after: Option<usize>,
 }
@@ -81,12 +83,14 @@ fn plan() -> impl Strategy<Value = Plan> {
         fields(),
         proptest::collection::vec(0_usize..20_000, 0..6),
         proptest::option::of(fields()),
+        any::<bool>(),
         proptest::option::weighted(0.2, 0_usize..4),
     )
-        .prop_map(|(fields, pieces, trailers, cancel_after)| Plan {
+        .prop_map(|(fields, pieces, trailers, polite, cancel_after)| Plan {
             fields,
             pieces,
             trailers,
+            polite,
             cancel_after,
         })
 }
@@ -107,6 +111,34 @@ struct End {
     inbox: BytesMut,
     received: BTreeMap<u32, Received>,
     unconsumed: Vec<(StreamId, usize)>,
+    /// What a polite sender still has to send: pieces, the next one last, and trailers.
+    unsent: BTreeMap<u32, (Vec<Bytes>, Option<Headers>)>,
+}
+
+impl End {
+    /// Sends as much as there is capacity for.
+    fn send_politely(&mut self, id: u32) {
+        let Some((pieces, trailers)) = self.unsent.get_mut(&id) else { return };
+        let stream = StreamId(id);
+        while let Some(mut piece) = pieces.pop() {
+            let capacity = self.codec.capacity(stream);
+            if capacity == 0 {
+                pieces.push(piece);
+                return;
+            }
+            let now = piece.split_to(piece.len().min(capacity));
+            if !piece.is_empty() {
+                pieces.push(piece);
+            }
+            let end = pieces.is_empty() && trailers.is_none();
+            self.codec.send_data(stream, now, end).unwrap();
+            assert!(self.codec.streams.get(&id).is_none_or(|s| s.pending.is_empty()));
+        }
+        if let Some(trailers) = trailers.take() {
+            self.codec.send_trailers(stream, &trailers).unwrap();
+        }
+        self.unsent.remove(&id);
+    }
 }
 
 /// A client and an echoing server, joined by bytes cut at random.
@@ -129,6 +161,7 @@ impl Pair {
                 inbox: BytesMut::new(),
                 received: BTreeMap::new(),
                 unconsumed: Vec::new(),
+                unsent: BTreeMap::new(),
             }
         };
         Self {
@@ -159,22 +192,35 @@ impl Pair {
         }
         for end in [&mut self.client, &mut self.server] {
             assert_eq!(end.codec.open_streams(), 0);
-            assert!(end.codec.lingering.is_empty());
-            assert!(end.codec.queue.is_empty());
+            assert!(end.codec.queue.is_empty() && end.unsent.is_empty());
+            assert!(end.codec.receive_window.is_whole(), "credit leaked");
         }
     }
 
     fn start(&mut self, plan: &Plan, id: u32) {
         let codec = &mut self.client.codec;
+        let trailers: Option<Headers> =
+            plan.trailers.as_ref().map(|list| list.iter().map(|(n, v)| (n, v)).collect());
         let mut head = request("POST", &[]);
         head.headers = plan.fields.iter().map(|(n, v)| (n, v)).collect();
         assert_eq!(codec.send_request(&head, false).unwrap(), StreamId(id));
+        if plan.polite {
+            let mut pieces: Vec<Bytes> =
+                plan.pieces.iter().zip(0..).map(|(piece, index)| content(id, index, *piece)).collect();
+            if pieces.is_empty() {
+                pieces.push(Bytes::new());
+            }
+            pieces.reverse();
+            self.client.unsent.insert(id, (pieces, trailers));
+            self.client.send_politely(id);
+            return;
+        }
         for (piece, index) in plan.pieces.iter().zip(0_usize..) {
             let last = index + 1 == plan.pieces.len() && plan.trailers.is_none();
             codec.send_data(StreamId(id), content(id, index, *piece), last).unwrap();
         }
-        if let Some(trailers) = &plan.trailers {
-            codec.send_trailers(StreamId(id), &trailers.iter().map(|(n, v)| (n, v)).collect()).unwrap();
+        if let Some(trailers) = &trailers {
+            codec.send_trailers(StreamId(id), trailers).unwrap();
         } else if plan.pieces.is_empty() {
             codec.send_data(StreamId(id), Bytes::new(), true).unwrap();
         }
@@ -205,6 +251,11 @@ impl Pair {
     fn step_client(&mut self, cancelled: &mut BTreeMap<u32, usize>) -> bool {
         let (mut moved, events) = transfer(&mut self.server, &mut self.client, &mut self.dice);
         moved |= !events.is_empty();
+        for event in events {
+            if let Event::Writable { stream } = event {
+                self.client.send_politely(stream.0);
+            }
+        }
         let received = &self.client.received;
         let give_up: Vec<u32> = cancelled
             .iter()
@@ -213,6 +264,7 @@ impl Pair {
             .collect();
         for id in give_up {
             cancelled.remove(&id);
+            self.client.unsent.remove(&id);
             self.client.codec.reset(StreamId(id), ResetReason::Cancel);
             self.client.received.entry(id).or_default().reset = true;
             moved = true;
