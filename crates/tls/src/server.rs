@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::server::{ClientHello, NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::{CipherSuite, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::LazyConfigAcceptor;
 use weft_tables::tls::{Secret, ServerTls};
@@ -17,6 +17,7 @@ use crate::handshake::HandshakeError;
 use crate::parameters::Parameters;
 use crate::peer::PeerFacts;
 use crate::resolve::Identities;
+use crate::suite;
 use crate::verify::{Verifier, VerifyError, with_refusal};
 
 /// A connection that came in by TLS.
@@ -29,9 +30,6 @@ pub const SESSIONS_MAX: usize = 1024;
 #[derive(Debug)]
 pub struct ServerAcceptor {
     config: Arc<ServerConfig>,
-    /// For clients that offer only protocols which we do not speak: Envoy goes on without ALPN
-    /// where the library would refuse.
-    without_alpn: Arc<ServerConfig>,
     identities: Arc<Identities>,
     verifier: Arc<Verifier>,
     left_out: Vec<String>,
@@ -63,7 +61,6 @@ impl ServerAcceptor {
             .map_err(library)?
             .with_client_cert_verifier(Arc::clone(&verifier) as _)
             .with_cert_resolver(Arc::clone(&identities) as _);
-        config.ignore_client_order = true;
         if *disable_tickets {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
@@ -72,16 +69,8 @@ impl ServerAcceptor {
             config.ticketer = Ticketer::new().map_err(library)?;
             config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
         }
-        let without_alpn = Arc::new(config.clone());
         config.alpn_protocols = common.alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-        Ok(Self {
-            config: Arc::new(config),
-            without_alpn,
-            identities,
-            verifier,
-            left_out,
-            name_required: *require_sni,
-        })
+        Ok(Self { config: Arc::new(config), identities, verifier, left_out, name_required: *require_sni })
     }
 
     /// What was configured and has no effect, for the debug page.
@@ -117,16 +106,33 @@ impl ServerAcceptor {
         let identity = self.identities.choose(hello.server_name(), hello.signature_schemes());
         let local = identity.and_then(|identity| identity.leaf.clone());
         let nameless = self.name_required && identity.is_none();
-        let ours = &self.config.alpn_protocols;
-        let shared = hello.alpn().is_none_or(|mut theirs| theirs.any(|p| ours.iter().any(|o| o == p)));
-        let config = if shared { &self.config } else { &self.without_alpn };
-        let stream = start.into_stream(Arc::clone(config)).await.map_err(|error| match nameless {
+        let config = self.config_for(&hello);
+        let stream = start.into_stream(config).await.map_err(|error| match nameless {
             true => Failure::Nameless,
             false => Failure::Io(error),
         })?;
         let (_, connection) = stream.get_ref();
         let facts = PeerFacts::of(connection, &self.verifier, local, connection.server_name());
         Ok((stream, facts))
+    }
+
+    /// The configuration as it is for a usual client. Two kinds get one changed after BoringSSL's
+    /// habits: a client with which we share no protocol goes on without ALPN, where the library would
+    /// refuse it; and for TLS 1.2 our order of suites counts, where for 1.3 the client's does.
+    fn config_for(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        let ours = &self.config.alpn_protocols;
+        let shared = hello.alpn().is_none_or(|mut theirs| theirs.any(|p| ours.iter().any(|o| o == p)));
+        let is_new = |suite: &CipherSuite| suite::TLS13.iter().any(|s| s.suite() == *suite);
+        let old = !hello.cipher_suites().iter().any(is_new);
+        if shared && !old {
+            return Arc::clone(&self.config);
+        }
+        let mut config = ServerConfig::clone(&self.config);
+        config.ignore_client_order = old;
+        if !shared {
+            config.alpn_protocols.clear();
+        }
+        Arc::new(config)
     }
 }
 

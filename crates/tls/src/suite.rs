@@ -13,10 +13,10 @@ pub(crate) static TLS12: &[(&str, &SupportedCipherSuite)] = &[
     ("ECDHE-RSA-AES256-GCM-SHA384", &suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
 ];
 
-/// The suites of TLS 1.3; configuration does not choose among them, as in Envoy.
+/// The suites of TLS 1.3 in BoringSSL's order; configuration does not choose among them, as in Envoy.
 pub(crate) static TLS13: &[&SupportedCipherSuite] = &[
-    &suites::TLS13_AES_256_GCM_SHA384,
     &suites::TLS13_AES_128_GCM_SHA256,
+    &suites::TLS13_AES_256_GCM_SHA384,
     &suites::TLS13_CHACHA20_POLY1305_SHA256,
 ];
 
