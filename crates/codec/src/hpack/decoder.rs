@@ -62,8 +62,10 @@ impl Decoder {
                 0x00..0x20 => self.literal(rest, 4, false, &mut field)?,
             };
         }
-        self.name.shrink_to(KEEP_SCRATCH);
-        self.value.shrink_to(KEEP_SCRATCH);
+        for scratch in [&mut self.name, &mut self.value] {
+            scratch.clear();
+            scratch.shrink_to(KEEP_SCRATCH);
+        }
         Ok(())
     }
 

@@ -12,6 +12,9 @@ use crate::{CodecError, Event, Output, ResetReason, Side, StreamId};
 /// Largest DATA frame that we send, bytes, so that streams share a connection in small turns.
 const MAX_DATA_FRAME: usize = 16_384;
 
+/// Room for header blocks above this is given back after a block, bytes.
+const KEEP_SCRATCH: usize = 4096;
+
 impl Http2 {
     /// See [`crate::Codec::send_request`].
     pub(super) fn open_stream(&mut self, head: &RequestHead, end: bool) -> Result<u32, CodecError> {
@@ -251,6 +254,8 @@ impl Http2 {
     fn write_scratch(&mut self, id: u32, end: bool) {
         let max_frame = self.peer.max_frame_size as usize;
         frame::write_block(&mut self.output, id, end, &self.scratch, max_frame);
+        self.scratch.clear();
+        self.scratch.shrink_to(KEEP_SCRATCH);
         self.flood.work();
     }
 
