@@ -23,6 +23,7 @@ pub struct ClientConn(Rc<Owner>);
 struct Owner {
     shared: Shared,
     draining: Cell<bool>,
+    local: Cell<Option<std::net::SocketAddr>>,
 }
 
 impl ClientConn {
@@ -38,7 +39,7 @@ impl ClientConn {
                 driven.get().close();
             });
         }
-        Self(Rc::new(Owner { shared, draining: Cell::new(false) }))
+        Self(Rc::new(Owner { shared, draining: Cell::new(false), local: Cell::new(None) }))
     }
 
     /// Sends a request's head, with `end` the whole request. The whole request is written at once; a
@@ -59,6 +60,19 @@ impl ClientConn {
             shared.write_now().await;
         }
         Ok(handles)
+    }
+
+    /// Notes our end's address, for logs; the connection itself has no use for it.
+    #[must_use]
+    pub fn with_local(self, address: Option<std::net::SocketAddr>) -> Self {
+        self.0.local.set(address);
+        self
+    }
+
+    /// Our end's address, if it was noted.
+    #[must_use]
+    pub fn local(&self) -> Option<std::net::SocketAddr> {
+        self.0.local.get()
     }
 
     /// Whether a request may be sent now.

@@ -1,1 +1,33 @@
-//! weft-proxy.
+//! The data plane: what Envoy and its agent are in two processes.
+//!
+//! ```text
+//! request path:  listen ──► http::connection ──► http::exchange ──► upstream ──► endpoint
+//!                accept      one connection       one request        lease, connect
+//!                detect      of a client          route → filters → balance → respond → report
+//!                secure  └─► tcp (opaque bytes)
+//! config path:   config ──► weft-tables ──► process (tables behind one pointer) ──► workers
+//! ```
+//!
+//! One process, one thread a worker, each with a runtime of its own; what is shared lies in
+//! [`process`]. Exchanges are read from top to bottom in `http::exchange`.
+#![forbid(unsafe_code)]
+
+mod admin;
+mod args;
+mod config;
+mod drain;
+mod http;
+mod limits;
+mod listen;
+mod log;
+mod network;
+mod process;
+mod program;
+mod stats;
+mod tcp;
+mod test_filters;
+mod upkeep;
+mod upstream;
+mod worker;
+
+pub use program::main;

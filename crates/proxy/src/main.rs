@@ -1,2 +1,5 @@
 //! The data plane program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    weft_proxy::main()
+}

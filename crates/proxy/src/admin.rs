@@ -1,0 +1,236 @@
+//! The admin page: readiness, counters, what was loaded and what of it is not in effect.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::json;
+use tokio::sync::Notify;
+use weft_codec::{Limits, Side};
+use weft_http::{AnyCodec, ConnOptions, Exchange, ServerConn};
+use weft_net::BoundListener;
+use weft_proto::text::Problem;
+use weft_tables::Finding;
+use weft_telemetry::stats::{Filter, prometheus, text};
+use weft_types::{Method, ResponseHead};
+
+use crate::drain::DrainSwitch;
+use crate::process::Process;
+
+/// What the page shows and does.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) process: Arc<Process>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) drain: DrainSwitch,
+    pub(crate) workers: usize,
+    pub(crate) quit: Notify,
+}
+
+struct Answer {
+    status: u16,
+    kind: &'static str,
+    body: Bytes,
+}
+
+impl Answer {
+    fn text(body: impl Into<Bytes>) -> Self {
+        Self { status: 200, kind: "text/plain; charset=UTF-8", body: body.into() }
+    }
+
+    fn json(value: &serde_json::Value) -> Self {
+        Self { status: 200, kind: "application/json", body: format!("{value:#}\n").into() }
+    }
+}
+
+const HELP: &str = "\
+admin page of weft-proxy
+
+  GET  /ready              LIVE with 200 once all listeners serve
+  GET  /stats              counters; ?filter=REGEX, ?usedonly, ?format=json|prometheus
+  GET  /stats/prometheus   the same for Prometheus
+  GET  /clusters           members of the clusters in use, with health and counts
+  GET  /listeners          listeners and their addresses
+  GET  /unsupported        fields of the configuration that have no effect, or are refused; as JSON
+  GET  /server_info        version, state, workers
+  POST /drain_listeners    tell clients to go elsewhere
+  POST /healthcheck/fail   make /ready fail;  POST /healthcheck/ok  undoes it
+  POST /quitquitquit       drain and end
+";
+
+impl Page {
+    /// Waits for `/quitquitquit`.
+    pub(crate) async fn quit(&self) {
+        self.quit.notified().await;
+    }
+
+    fn answer(&self, method: &Method, path: &str, query: &str) -> Answer {
+        let changes = matches!(
+            path,
+            "/drain_listeners"
+                | "/healthcheck/fail"
+                | "/healthcheck/ok"
+                | "/quitquitquit"
+                | "/reset_counters"
+        );
+        if changes && *method != Method::Post {
+            return Answer { status: 405, ..Answer::text("Method Not Allowed: use POST\n") };
+        }
+        match path {
+            "/" | "/help" => Answer::text(HELP),
+            "/ready" if self.process.is_ready() => Answer::text("LIVE\n"),
+            "/ready" => Answer { status: 503, ..Answer::text("PRE_INITIALIZING\n") },
+            "/stats" | "/stats/prometheus" => self.stats(path, query),
+            "/clusters" => Answer::text(self.clusters()),
+            "/listeners" => Answer::text(self.listeners()),
+            "/unsupported" => self.unsupported(),
+            "/server_info" => Answer::json(&json!({
+                "version": concat!("weft-proxy/", env!("CARGO_PKG_VERSION")),
+                "state": if self.process.is_ready() { "LIVE" } else { "DRAINING" },
+                "concurrency": self.workers,
+                "generation": self.process.tables.load().generation,
+            })),
+            "/drain_listeners" => {
+                self.drain.start();
+                Answer::text("OK\n")
+            }
+            "/healthcheck/fail" => {
+                self.process.set_failing(true);
+                Answer::text("OK\n")
+            }
+            "/healthcheck/ok" => {
+                self.process.set_failing(false);
+                Answer::text("OK\n")
+            }
+            "/quitquitquit" => {
+                self.quit.notify_one();
+                Answer::text("OK\n")
+            }
+            other => Answer { status: 404, ..Answer::text(format!("no page {other}; / lists them\n")) },
+        }
+    }
+
+    fn stats(&self, path: &str, query: &str) -> Answer {
+        crate::upkeep::set_gauges(&self.process);
+        let filter = match Filter::from_query(query) {
+            Ok(filter) => filter,
+            Err(error) => return Answer { status: 400, ..Answer::text(format!("filter: {error}\n")) },
+        };
+        let snapshot = self.process.registry.snapshot(&filter);
+        let format = query.split('&').find_map(|p| p.strip_prefix("format="));
+        match (path, format) {
+            ("/stats/prometheus", _) | (_, Some("prometheus")) => Answer {
+                kind: "text/plain; version=0.0.4; charset=utf-8",
+                ..Answer::text(prometheus::render(&snapshot))
+            },
+            (_, Some("json")) => {
+                Answer { kind: "application/json", ..Answer::text(text::render_json(&snapshot)) }
+            }
+            _ => Answer::text(text::render_text(&snapshot)),
+        }
+    }
+
+    fn clusters(&self) -> String {
+        let mut out = String::new();
+        let mut clusters = self.process.clusters_in_use();
+        clusters.sort_by(|a, b| a.config.name.cmp(&b.config.name));
+        for cluster in clusters {
+            let name = &cluster.config.name;
+            for host in cluster.members().hosts() {
+                let address = &host.endpoint.address;
+                let state = &host.state;
+                let health = match host.health() {
+                    weft_balance::HostHealth::Healthy => "healthy",
+                    weft_balance::HostHealth::Degraded => "/degraded",
+                    weft_balance::HostHealth::Unhealthy => "/failed",
+                };
+                let load = |n: &std::sync::atomic::AtomicU64| n.load(std::sync::atomic::Ordering::Relaxed);
+                for (key, value) in [
+                    ("cx_active", state.active_connections.current()),
+                    ("cx_total", load(&state.totals.connections)),
+                    ("rq_active", state.active_requests.current()),
+                    ("rq_total", load(&state.totals.requests)),
+                    ("rq_success", load(&state.totals.successes)),
+                    ("rq_error", load(&state.totals.errors)),
+                    ("weight", u64::from(host.endpoint.weight)),
+                    ("priority", u64::from(host.priority)),
+                ] {
+                    out.push_str(&format!("{name}::{address}::{key}::{value}\n"));
+                }
+                out.push_str(&format!("{name}::{address}::health_flags::{health}\n"));
+            }
+        }
+        out
+    }
+
+    fn listeners(&self) -> String {
+        let tables = self.process.tables.load();
+        let mut lines: Vec<String> = tables
+            .listeners
+            .values()
+            .flat_map(|l| l.addresses.iter().map(|a| format!("{}::{a}\n", l.name)))
+            .collect();
+        lines.sort();
+        lines.concat()
+    }
+
+    fn unsupported(&self) -> Answer {
+        let findings: Vec<_> = self
+            .findings
+            .iter()
+            .map(|f| {
+                json!({
+                    "resource": f.resource.to_string(),
+                    "path": f.path,
+                    "class": if f.is_refused() { "refused" } else { "ignored" },
+                    "reason": f.reason,
+                    "hint": f.hint,
+                })
+            })
+            .collect();
+        let problems: Vec<_> = self
+            .problems
+            .iter()
+            .map(
+                |p| json!({ "path": p.path, "line": p.line, "column": p.column, "text": p.kind.to_string() }),
+            )
+            .collect();
+        Answer::json(&json!({ "findings": findings, "problems": problems }))
+    }
+}
+
+/// Serves the page.
+pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>) {
+    let Ok(mut acceptor) = socket.acceptor(0, 1) else { return };
+    while let Ok(accepted) = acceptor.accept().await {
+        let page = page.clone();
+        tokio::task::spawn_local(async move {
+            let codec = AnyCodec::http1(Side::Server, Limits::default(), "http");
+            let mut conn = ServerConn::new(accepted.stream, codec, ConnOptions::default(), BytesMut::new());
+            while let Some(Ok(exchange)) = conn.accept().await {
+                if respond(&page, exchange).await.is_none() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+async fn respond(page: &Page, exchange: Exchange) -> Option<()> {
+    let Exchange { head, body, mut reply } = exchange;
+    let answer = page.answer(&head.method, head.path_only(), head.query().unwrap_or_default());
+    drop(body);
+    let mut response = ResponseHead::new(answer.status);
+    response.headers.append("content-type", answer.kind);
+    response.headers.append("content-length", answer.body.len().to_string());
+    response.headers.append("cache-control", "no-cache, max-age=0");
+    response.headers.append("x-content-type-options", "nosniff");
+    response.headers.append("server", "envoy");
+    let end = answer.body.is_empty() || head.method == Method::Head;
+    reply.head(&response, end).await.ok()?;
+    if !end {
+        reply.data(answer.body, true).await.ok()?;
+    }
+    Some(())
+}

@@ -1,0 +1,57 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Weft's data plane: runs an ordinary Envoy bootstrap.
+#[derive(Debug, Parser)]
+#[command(name = "weft-proxy", version)]
+pub(crate) struct Args {
+    /// Envoy bootstrap, YAML or JSON.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// Worker threads; 0 is one a core (Envoy `--concurrency`).
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) concurrency: usize,
+
+    /// `serve`, or `validate`: check the file, list what is not supported, and exit.
+    #[arg(long, default_value = "serve", value_parser = ["serve", "validate"])]
+    pub(crate) mode: String,
+
+    /// Log filter, such as `info` or `weft_proxy=debug` (default `warn`).
+    #[arg(short = 'l', long = "log-level", default_value = "warn", value_name = "FILTER")]
+    pub(crate) log_level: String,
+
+    /// How long open requests may go on after SIGTERM, in seconds (Envoy `--drain-time-s`).
+    #[arg(long = "drain-time-s", default_value_t = 5, value_name = "SECONDS")]
+    drain_time_s: u64,
+
+    /// Start although parts of the file are refused, and run the rest.
+    #[arg(long)]
+    pub(crate) skip_refused: bool,
+
+    /// Also register the three test filters (`weft.test.authorize`, `weft.test.rewrite-body`,
+    /// `weft.test.reply-on-response`), for the call table.
+    #[arg(long, hide = true)]
+    pub(crate) test_filters: bool,
+
+    /// Plant a known fault, to prove that the call table finds it.
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub(crate) seeded_bug: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn drain_time(&self) -> Duration {
+        Duration::from_secs(self.drain_time_s)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        match self.concurrency {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}

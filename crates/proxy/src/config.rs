@@ -1,0 +1,75 @@
+//! A bootstrap file becomes tables, with all that is to be said about it.
+
+use std::path::{Path, PathBuf};
+
+use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
+use weft_proto::text::{self, Problem, Severity};
+use weft_tables::convert::{self, DataSource};
+use weft_tables::{Finding, Tables};
+
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What the proxy runs by.
+    pub(crate) tables: Tables,
+    /// What is wrong with the text, warnings included.
+    pub(crate) problems: Vec<Problem>,
+    /// Fields that are ignored, and resources that are refused.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Loaded {
+    /// Whether Envoy would start with it: nothing is worse than a remark.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.problems.iter().any(|p| p.severity() == Severity::Error)
+            && !self.findings.iter().any(Finding::is_refused)
+    }
+}
+
+/// Why a file could not be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {source}", path.display())]
+pub(crate) struct LoadError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// Files and environment of the process.
+struct System;
+
+impl DataSource for System {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Reads and converts a bootstrap; `.json` files as JSON, others as YAML.
+pub(crate) fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError { path: path.to_owned(), source })?;
+    let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    let parsed: text::Parsed<Bootstrap> =
+        if json { text::parse_json(&text) } else { text::parse_yaml(&text) };
+    let (tables, findings) = convert::bootstrap(&parsed.message, &System);
+    Ok(Loaded { tables, problems: parsed.problems, findings })
+}
+
+/// The remarks on a file as lines for people, worst first.
+pub(crate) fn remarks(loaded: &Loaded, path: &Path) -> Vec<String> {
+    let mut lines: Vec<(bool, String)> = Vec::new();
+    for problem in &loaded.problems {
+        let error = problem.severity() == Severity::Error;
+        lines.push((
+            error,
+            format!("{}: {}: {problem}", path.display(), if error { "error" } else { "warning" }),
+        ));
+    }
+    for finding in &loaded.findings {
+        lines.push((finding.is_refused(), format!("{}: {finding}", path.display())));
+    }
+    lines.sort_by_key(|(worse, _)| !worse);
+    lines.into_iter().map(|(_, line)| line).collect()
+}

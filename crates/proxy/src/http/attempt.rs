@@ -1,0 +1,355 @@
+//! One attempt at one host: connect, send, wait for a head, and, unless it is tried again, pump the
+//! response to the client.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weft_balance::host_set::HostHandle;
+use weft_balance::retry::RetryState;
+use weft_http::{RecvResponse, SendBody, StreamError};
+use weft_route::timeout::Timeouts;
+use weft_state::Priority;
+use weft_types::{ResponseFlag, ResponseHead};
+
+use super::body::{BodyStop, Piece, RequestBody};
+use super::deadline::{Deadlines, Expired};
+use super::exchange::{Downstream, Passage, Stop, expired};
+use super::failure::Failure;
+use super::filters::FilterRun;
+use super::forward::{Finished, judge};
+use super::upgrade;
+use crate::upstream::cluster::ClusterRuntime;
+use crate::upstream::lease::{Asked, Lease};
+
+/// What is the same for all attempts of an exchange.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) cluster: Rc<ClusterRuntime>,
+    pub(crate) limits: Timeouts,
+    pub(crate) priority: Priority,
+    pub(crate) hash: Option<u64>,
+    pub(crate) subset: Option<weft_tables::cluster::Metadata>,
+    /// The authority becomes the endpoint's host name.
+    pub(crate) auto_host: bool,
+    pub(crate) keep_old_host: bool,
+    pub(crate) attempt_in_request: bool,
+    pub(crate) attempt_in_response: bool,
+    /// CONNECT ends here.
+    pub(crate) terminate_connect: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) enum AttemptEnd {
+    /// The client has its response, as far as it can have it.
+    Done,
+    /// Try again after that time.
+    Retry(Duration),
+    /// It failed before a response, and that was the last attempt.
+    Failed(Failure),
+}
+
+/// How sending the request up ended.
+enum Uploaded {
+    All,
+    /// The upstream takes no more; the response's half tells why.
+    Upstream,
+    Stop(Stop),
+}
+
+type Upload<'a> = Option<Pin<Box<dyn Future<Output = Uploaded> + 'a>>>;
+
+impl Passage {
+    /// One attempt.
+    pub(crate) async fn attempt(
+        &mut self,
+        plan: &Plan,
+        host: &HostHandle,
+        retry: Option<&mut RetryState>,
+    ) -> Result<AttemptEnd, Stop> {
+        let down = &mut self.down;
+        down.record.upstream.host = Some(host.endpoint.address.clone());
+        if plan.auto_host && !host.endpoint.hostname.is_empty() {
+            weft_route::rewrite::set_host(
+                &mut down.record.request,
+                &host.endpoint.hostname,
+                plan.keep_old_host,
+            );
+        }
+        let complete = self.body.is_complete();
+        if complete {
+            down.start_response_clock(plan);
+        }
+        let mut lease = match down.connect(plan, host, complete).await? {
+            Ok(lease) => lease,
+            Err(failure) => return Ok(self.failed(plan, host, failure, retry)),
+        };
+        down.record.upstream.local = lease.local();
+        down.record.upstream.version = Some(lease.version());
+        let mut head = down.record.request.clone();
+        if let Some(asked) = &down.upgrade {
+            upgrade::for_upstream(asked, &mut head, lease.version());
+        }
+        // An HTTP/1 upgrade request is a whole message; what follows the agreement is no body.
+        let end = match &down.upgrade {
+            Some(_) => lease.version() < weft_types::Version::Http2,
+            None => self.body.is_empty(),
+        };
+        match lease.send(&head, end).await {
+            Ok(halves) => {
+                down.record.times.upstream_first_sent = Some(Instant::now());
+                self.converse(plan, host, retry, lease, halves, end).await
+            }
+            Err(failure) => Ok(self.failed(plan, host, failure, retry)),
+        }
+    }
+
+    /// Sends the body, waits for a response's head, and goes on with either a retry or the response.
+    async fn converse(
+        &mut self,
+        plan: &Plan,
+        host: &HostHandle,
+        retry: Option<&mut RetryState>,
+        mut lease: Lease,
+        (mut send, mut receive): (SendBody, RecvResponse),
+        ended: bool,
+    ) -> Result<AttemptEnd, Stop> {
+        let began = Instant::now();
+        let Self { down, body } = self;
+        let (filters, deadlines) = (down.filters.clone(), down.deadlines.clone());
+        let complete = Cell::new(body.is_complete());
+        let replayable = Cell::new(body.is_replayable());
+        let upgrading = down.upgrade.is_some();
+        let mut sending: Upload<'_> = if ended || upgrading {
+            None
+        } else {
+            Some(Box::pin(upload(body, &filters, &mut send, &deadlines, &complete, &replayable)))
+        };
+        let waited = loop {
+            tokio::select! {
+                biased;
+                head = receive.head() => match head {
+                    Ok(head) if head.is_interim() => down.interim(&head).await?,
+                    Ok(head) => break Ok(head),
+                    Err(error) => break Err(Failure::of_stream(&error)),
+                },
+                end = poll_upload(&mut sending) => {
+                    sending = None;
+                    match end {
+                        Uploaded::All => down.start_response_clock(plan),
+                        Uploaded::Upstream => {}
+                        Uploaded::Stop(stop) => return Err(stop),
+                    }
+                }
+                error = down.reply.closed() => return Err(Stop::Gone(error)),
+                which = deadlines.expired() => match which {
+                    Expired::PerTry | Expired::PerTryIdle => break Err(Failure::PerTryTimeout),
+                    _ => return Err(Stop::Reply(Box::new(down.ran_out(which, plan, complete.get())))),
+                },
+            }
+        };
+        let mut head = match waited {
+            Ok(head) => head,
+            Err(failure) => {
+                drop(sending);
+                return Ok(self.failed(plan, host, failure, retry));
+            }
+        };
+        let now = Instant::now();
+        down.record.times.upstream_head = Some(now);
+        deadlines.touch();
+        plan.cluster.responded(host, &head, &mut down.conn.worker.dice());
+        if let Some(after) = judge(retry, &Finished::Head(&head), plan, down, replayable.get()) {
+            return Ok(AttemptEnd::Retry(after));
+        }
+        if let Some(asked) = down.upgrade.clone() {
+            upgrade::normalize_response(&asked, &mut head);
+            if asked.accepted_by(head.status) {
+                drop(sending);
+                let service_time = now.duration_since(began);
+                return self.tunnel(plan, *head, service_time, send, receive).await;
+            }
+        }
+        deadlines.set(Expired::PerTry, None);
+        down.upstream_head(&mut head, plan, now.duration_since(began));
+        let mut incoming = receive.into_body();
+        let end = {
+            let download = down.respond(*head, &mut incoming);
+            tokio::pin!(download);
+            loop {
+                tokio::select! {
+                    biased;
+                    end = &mut download => break Ok(end),
+                    end = poll_upload(&mut sending) => {
+                        sending = None;
+                        if let Uploaded::Stop(stop) = end {
+                            break Err(stop);
+                        }
+                        if let (Uploaded::All, Some(limit)) = (&end, plan.limits.global) {
+                            deadlines.set(Expired::Global, Some(Instant::now() + limit));
+                        }
+                    }
+                    which = deadlines.expired() => {
+                        break Err(Stop::Reply(Box::new(expired(which, complete.get()))));
+                    }
+                }
+            }
+        };
+        drop(sending);
+        match end {
+            Ok(Ok(())) => {
+                down.record.times.upstream_complete.get_or_insert_with(Instant::now);
+                lease.finished();
+                Ok(AttemptEnd::Done)
+            }
+            Ok(Err(stop)) => {
+                down.broken(stop);
+                Ok(AttemptEnd::Done)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// An attempt that brought no response: count it, tell outlier detection, perhaps try again.
+    fn failed(
+        &mut self,
+        plan: &Plan,
+        host: &HostHandle,
+        failure: Failure,
+        retry: Option<&mut RetryState>,
+    ) -> AttemptEnd {
+        let down = &mut self.down;
+        plan.cluster.failed(host, &failure, &mut down.conn.worker.dice());
+        down.record.upstream.transport_failure = failure.transport().map(str::to_owned);
+        match judge(retry, &Finished::Failed(&failure), plan, down, self.body.is_replayable()) {
+            Some(after) => AttemptEnd::Retry(after),
+            None => AttemptEnd::Failed(failure),
+        }
+    }
+}
+
+impl Downstream {
+    async fn connect(
+        &mut self,
+        plan: &Plan,
+        host: &HostHandle,
+        complete: bool,
+    ) -> Result<Result<Lease, Failure>, Stop> {
+        let asked = Asked {
+            priority: plan.priority,
+            version: self.record.request.version,
+            authority: &self.record.request.authority,
+            upgrade: self.upgrade.is_some(),
+        };
+        tokio::select! {
+            biased;
+            outcome = plan.cluster.lease(host, asked) => Ok(outcome),
+            error = self.reply.closed() => Err(Stop::Gone(error)),
+            which = self.deadlines.expired() => match which {
+                Expired::PerTry => Ok(Err(Failure::PerTryTimeout)),
+                _ => Err(Stop::Reply(Box::new(self.ran_out(which, plan, complete)))),
+            },
+        }
+    }
+
+    /// The request is complete: from now on the response's clock runs.
+    fn start_response_clock(&mut self, plan: &Plan) {
+        let now = Instant::now();
+        let complete = *self.record.times.request_complete.get_or_insert(now);
+        self.record.times.upstream_last_sent = Some(now);
+        self.deadlines.set(Expired::Request, None);
+        // Of all tries together: counted from the end of the request.
+        self.deadlines.set(Expired::Global, plan.limits.global.map(|limit| complete + limit));
+        self.deadlines.set(Expired::PerTry, plan.limits.per_try.map(|limit| now + limit));
+        self.deadlines.set_try_idle(plan.limits.per_try_idle);
+    }
+
+    fn ran_out(&self, which: Expired, plan: &Plan, complete: bool) -> weft_filter::LocalReply {
+        if which == Expired::Global {
+            plan.cluster.stats.inc(|s| s.upstream_rq_timeout);
+        }
+        expired(which, complete)
+    }
+
+    /// An interim response passes as it is.
+    async fn interim(&mut self, head: &ResponseHead) -> Result<(), Stop> {
+        self.deadlines.touch();
+        self.reply.head(head, false).await.map_err(Stop::Gone)
+    }
+
+    /// The response broke off after its head had gone out: all that is left is to break off too.
+    fn broken(&mut self, stop: ResponseStop) {
+        match stop {
+            ResponseStop::Upstream(error) => {
+                let failure = Failure::of_stream(&error);
+                self.record.flag(failure.flag());
+                self.record.detail = Some(failure.detail("upstream_reset_after_response_started"));
+                self.reply.reset(weft_codec::ResetReason::Internal);
+            }
+            ResponseStop::Downstream(error) => self.gone(&error),
+            ResponseStop::Filter(reply) => {
+                self.record.detail = Some(reply.detail);
+                self.record.flag(ResponseFlag::LocalReset);
+                self.reply.reset(weft_codec::ResetReason::Internal);
+            }
+        }
+    }
+}
+
+/// Why a response did not come to its end.
+#[derive(Debug)]
+pub(crate) enum ResponseStop {
+    /// The upstream broke off.
+    Upstream(StreamError),
+    /// The client is gone.
+    Downstream(StreamError),
+    /// A filter refused it after its head had gone out.
+    Filter(Box<weft_filter::LocalReply>),
+}
+
+/// Moves the request's body up.
+async fn upload(
+    body: &mut RequestBody,
+    filters: &FilterRun,
+    send: &mut SendBody,
+    deadlines: &Deadlines,
+    complete: &Cell<bool>,
+    replayable: &Cell<bool>,
+) -> Uploaded {
+    loop {
+        let piece = match body.next(filters).await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => Piece::Data(bytes::Bytes::new(), true),
+            Err(BodyStop::Downstream(error)) => return Uploaded::Stop(Stop::Gone(error)),
+            Err(BodyStop::Reply(reply)) => return Uploaded::Stop(Stop::Reply(reply)),
+        };
+        deadlines.touch();
+        replayable.set(body.is_replayable());
+        let last = piece.is_last();
+        if last {
+            complete.set(true);
+        }
+        let sent = match piece {
+            Piece::Data(data, end) => send.data(data, end).await,
+            Piece::Trailers(fields) => send.trailers(&fields).await,
+        };
+        if sent.is_err() {
+            return Uploaded::Upstream;
+        }
+        if last {
+            return Uploaded::All;
+        }
+    }
+}
+
+/// The upload's end; never, without one.
+async fn poll_upload(upload: &mut Upload<'_>) -> Uploaded {
+    match upload {
+        Some(upload) => upload.as_mut().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,201 @@
+//! A client's HTTP connection: takes requests until it ends.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::time::{Instant, sleep_until, timeout};
+use weft_filter::Facts;
+use weft_http::{AnyCodec, ConnHandle, ConnOptions, Exchange, Io, ServerConn};
+use weft_route::forwarded::Hop;
+use weft_tables::cluster::{Cluster, Discovery};
+use weft_tables::hcm::HttpManager;
+use weft_types::{RequestHead, Version};
+
+use super::exchange::serve;
+use crate::drain::Drain;
+use crate::listen::accepted::ConnFacts;
+use crate::log::Logs;
+use crate::stats::HttpCounters;
+use crate::worker::Worker;
+
+/// What the exchanges of a connection share.
+#[derive(Debug)]
+pub(crate) struct HttpConn {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) manager: Arc<HttpManager>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) connection: Rc<ConnFacts>,
+    pub(crate) stats: Rc<HttpCounters>,
+    pub(crate) logs: Rc<Logs>,
+    pub(crate) certificate_presented: bool,
+    pub(crate) buffer_limit: usize,
+    version: Cell<Version>,
+    drain: Drain,
+    closing: Cell<bool>,
+}
+
+impl HttpConn {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        manager: Arc<HttpManager>,
+        connection: Rc<ConnFacts>,
+        drain: Drain,
+    ) -> Rc<Self> {
+        let stats = worker.http_counters(&manager, &connection.listener);
+        let logs = worker.logs(&manager.access_log);
+        Rc::new(Self {
+            facts: connection.filter_facts(),
+            certificate_presented: connection.peer.as_ref().is_some_and(|p| p.presented()),
+            buffer_limit: connection.listener.buffer_limit as usize,
+            version: Cell::new(Version::Http11),
+            closing: Cell::new(false),
+            worker,
+            manager,
+            connection,
+            stats,
+            logs,
+            drain,
+        })
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version.get()
+    }
+
+    /// Whether the client should open a new connection after this response.
+    pub(crate) fn should_close(&self) -> bool {
+        self.closing.get() || self.drain.is_on()
+    }
+
+    pub(crate) fn hop(&self) -> Hop {
+        Hop {
+            remote: self.facts.source.map(|a| a.ip()),
+            local: self.worker.process.own_address,
+            tls: self.facts.tls,
+        }
+    }
+
+    /// The client's address with a port: the connection's own if it is the connection's peer.
+    pub(crate) fn client_address(&self, ip: IpAddr) -> SocketAddr {
+        match self.facts.source {
+            Some(source) if source.ip() == ip => source,
+            _ => SocketAddr::new(ip, 0),
+        }
+    }
+
+    /// Sets `x-forwarded-client-cert` as configured.
+    pub(crate) fn client_certificate(&self, head: &mut RequestHead) {
+        crate::http::xfcc::apply(head, self.manager.xfcc, self.connection.peer.as_deref());
+    }
+
+    /// Where the connection was going before redirection, for clusters that send it there.
+    pub(crate) fn original_destination(&self, head: &RequestHead, cluster: &Cluster) -> Option<SocketAddr> {
+        let Discovery::OriginalDst { header, .. } = &cluster.discovery else { return None };
+        if let Some(name) = header {
+            return head.headers.get_str(&**name)?.parse().ok();
+        }
+        self.connection.original
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: BytesMut) {
+    let manager = conn.manager.clone();
+    let limits = crate::limits::of(&manager.options, false);
+    let scheme = if conn.facts.tls { "https" } else { "http" };
+    let side = weft_codec::Side::Server;
+    let codec =
+        if http2 { AnyCodec::http2(side, limits, scheme) } else { AnyCodec::http1(side, limits, scheme) };
+    let options = ConnOptions {
+        high_watermark: conn.buffer_limit.max(16 * 1024),
+        buffers: conn.worker.buffers.clone(),
+        ..ConnOptions::default()
+    };
+    let mut server = ServerConn::new(io, codec, options, prefix);
+    conn.version.set(server.version());
+    conn.stats.connection_began(http2, conn.facts.tls);
+    let handle = server.handle();
+    let began = Instant::now();
+    let mut served = 0u32;
+    let mut last_call: Option<Instant> = None;
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = server.accept() => next,
+            () = until_idle(&handle, &manager) => {
+                // A connection that was idle for too long, or whose head does not come.
+                if served == 0 || handle.open_streams() == 0 { break; }
+                continue;
+            }
+            () = until(manager.max_connection_duration.map(|d| began + d)), if !conn.closing.get() => {
+                conn.closing.set(true);
+                server.start_drain(false);
+                last_call = Some(Instant::now() + manager.drain_timeout);
+                continue;
+            }
+            () = conn.drain.started(), if !conn.closing.get() => {
+                conn.closing.set(true);
+                server.start_drain(false);
+                last_call = Some(Instant::now() + manager.drain_timeout.min(conn.drain.time()));
+                continue;
+            }
+            () = until(last_call), if last_call.is_some() => {
+                last_call = None;
+                server.start_drain(true);
+                continue;
+            }
+        };
+        match next {
+            None => break,
+            Some(Err(error)) => {
+                crate::http::report::protocol_error(&conn, &error);
+                break;
+            }
+            Some(Ok(exchange)) => {
+                served += 1;
+                if manager.max_requests_per_connection > 0 && served >= manager.max_requests_per_connection {
+                    conn.closing.set(true);
+                    if http2 {
+                        server.start_drain(true);
+                    }
+                }
+                dispatch(exchange, &conn, http2).await;
+            }
+        }
+    }
+    conn.stats.connection_ended(http2, conn.facts.tls, began.elapsed());
+    let _ = timeout(manager.delayed_close_timeout, server.close()).await;
+}
+
+async fn dispatch(exchange: Exchange, conn: &Rc<HttpConn>, http2: bool) {
+    let end = exchange.body.is_end();
+    let exchange = serve(exchange, conn.clone(), end);
+    if http2 {
+        tokio::task::spawn_local(exchange);
+    } else {
+        exchange.await;
+    }
+}
+
+/// Waits until the connection has had no stream for the idle time, or forever.
+async fn until_idle(handle: &ConnHandle, manager: &HttpManager) {
+    let Some(limit) = manager.idle_timeout else { return std::future::pending().await };
+    loop {
+        let Some(last) = handle.last_activity() else { return };
+        let at = last + limit;
+        if at <= Instant::now() && handle.open_streams() == 0 {
+            return;
+        }
+        sleep_until(at.max(Instant::now() + std::time::Duration::from_millis(10))).await;
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

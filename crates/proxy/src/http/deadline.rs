@@ -1,0 +1,103 @@
+//! The times by which something must have happened to an exchange.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// Which time ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// The route's time for the response (UT).
+    Global,
+    /// The time for one try.
+    PerTry,
+    /// No bytes in one try.
+    PerTryIdle,
+    /// No activity on the stream (SI).
+    Idle,
+    /// Longest life of the stream, as the route says (UMSDR).
+    MaxStream,
+    /// Longest life of the stream, as the connection manager says (DT).
+    MaxDuration,
+    /// The whole request took too long to arrive.
+    Request,
+}
+
+/// The deadlines of an exchange. One timer serves them all: it sleeps to the earliest, and looks
+/// again when it wakes, so that activity costs a store and no timer operation.
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    at: [Cell<Option<Instant>>; 7],
+    idle: Cell<Option<Duration>>,
+    try_idle: Cell<Option<Duration>>,
+    last: Cell<Instant>,
+}
+
+const ORDER: [Expired; 7] = [
+    Expired::Global,
+    Expired::PerTry,
+    Expired::PerTryIdle,
+    Expired::Idle,
+    Expired::MaxStream,
+    Expired::MaxDuration,
+    Expired::Request,
+];
+
+impl Deadlines {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            at: Default::default(),
+            idle: Cell::new(None),
+            try_idle: Cell::new(None),
+            last: Cell::new(now),
+        }
+    }
+
+    /// Sets or clears a deadline.
+    pub(crate) fn set(&self, which: Expired, at: Option<Instant>) {
+        self.at[which as usize].set(at);
+    }
+
+    /// Time without activity that is allowed.
+    pub(crate) fn set_idle(&self, limit: Option<Duration>) {
+        self.idle.set(limit);
+    }
+
+    /// Time without activity that one try is allowed.
+    pub(crate) fn set_try_idle(&self, limit: Option<Duration>) {
+        self.try_idle.set(limit);
+    }
+
+    /// Something moved.
+    pub(crate) fn touch(&self) {
+        if self.idle.get().is_some() || self.try_idle.get().is_some() {
+            self.last.set(Instant::now());
+        }
+    }
+
+    fn earliest(&self) -> Option<(Instant, Expired)> {
+        let idle = |limit: Option<Duration>, which| limit.map(|l| (self.last.get() + l, which));
+        ORDER
+            .iter()
+            .zip(&self.at)
+            .filter_map(|(which, at)| Some((at.get()?, *which)))
+            .chain(idle(self.idle.get(), Expired::Idle))
+            .chain(idle(self.try_idle.get(), Expired::PerTryIdle))
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// Waits until a deadline has passed. Deadlines set later than its first poll are seen when the
+    /// future is made anew, which each turn of a select does.
+    pub(crate) async fn expired(&self) -> Expired {
+        loop {
+            let Some((at, _)) = self.earliest() else { return std::future::pending().await };
+            sleep_until(at).await;
+            if let Some((at, which)) = self.earliest()
+                && at <= Instant::now()
+            {
+                return which;
+            }
+        }
+    }
+}

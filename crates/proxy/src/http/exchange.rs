@@ -1,0 +1,341 @@
+//! One request from its head to its last byte: the request path, read downward.
+//!
+//! canonical form → route → filters → act (redirect, answer, forward) → respond → report
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
+use weft_filter::{Chain, Context, Flow, LocalReply};
+use weft_http::{SendReply, StreamError};
+use weft_route::canonical::{Refusal, canonicalize};
+use weft_route::decide::{Decision, RouteChoice, decide};
+use weft_route::{RequestFacts, forwarded, redirect};
+use weft_tables::hcm::RouteSource;
+use weft_tables::route::{Action, RouteConfig};
+use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags};
+
+use super::body::{BodyStop, RequestBody};
+use super::connection::HttpConn;
+use super::deadline::{Deadlines, Expired};
+use super::filters::FilterRun;
+use super::record::Record;
+use super::upgrade::{self, Upgrade};
+
+/// Why the request path ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The proxy answers itself.
+    Reply(Box<LocalReply>),
+    /// The client is gone: nobody to answer.
+    Gone(StreamError),
+}
+
+impl From<BodyStop> for Stop {
+    fn from(stop: BodyStop) -> Self {
+        match stop {
+            BodyStop::Downstream(error) => Self::Gone(error),
+            BodyStop::Reply(reply) => Self::Reply(reply),
+        }
+    }
+}
+
+/// A request on its way: the client's side of it, and its body on the way up.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    pub(crate) down: Downstream,
+    pub(crate) body: RequestBody,
+}
+
+/// The client's side of an exchange. It is reported once, when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    pub(crate) conn: Rc<HttpConn>,
+    pub(crate) record: Record,
+    pub(crate) filters: Rc<FilterRun>,
+    pub(crate) reply: SendReply,
+    pub(crate) routes: Option<Arc<RouteConfig>>,
+    pub(crate) choice: Option<RouteChoice>,
+    pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    /// A final response head went to the client.
+    pub(crate) responded: bool,
+    /// Whether the client asked for something that the pipeline must remember, one draw for all.
+    pub(crate) dice: u64,
+}
+
+/// Serves one request.
+pub(crate) async fn serve(exchange: weft_http::Exchange, conn: Rc<HttpConn>, end: bool) {
+    let mut passage = Passage::begin(exchange, conn, end);
+    let outcome = passage.run().await;
+    match outcome {
+        Ok(()) => {}
+        Err(Stop::Reply(reply)) => passage.down.answer(*reply, false).await,
+        Err(Stop::Gone(error)) => passage.down.gone(&error),
+    }
+}
+
+impl Passage {
+    fn begin(exchange: weft_http::Exchange, conn: Rc<HttpConn>, end: bool) -> Self {
+        let weft_http::Exchange { head, body, reply } = exchange;
+        let now = Instant::now();
+        let worker = &conn.worker;
+        conn.stats.request_began(&head);
+        let record = Record::new(head, SystemTime::now(), now, worker.next_stream_id());
+        let deadlines = Deadlines::new(now);
+        let manager = &conn.manager;
+        deadlines.set_idle(manager.stream_idle_timeout);
+        deadlines.set(Expired::MaxDuration, manager.max_stream_duration.map(|d| now + d));
+        let dice = worker.draw();
+        let limit = conn.buffer_limit;
+        let mut down = Downstream {
+            record,
+            filters: Rc::default(),
+            reply,
+            routes: None,
+            choice: None,
+            upgrade: None,
+            deadlines: Rc::new(deadlines),
+            responded: false,
+            dice,
+            conn,
+        };
+        if end {
+            down.record.times.request_complete = Some(now);
+        } else if let Some(limit) = down.conn.manager.request_timeout {
+            down.deadlines.set(Expired::Request, Some(now + limit));
+        }
+        Self { body: RequestBody::new(body, end, limit), down }
+    }
+
+    async fn run(&mut self) -> Result<(), Stop> {
+        self.down.admit()?;
+        self.through_filters().await?;
+        self.act().await
+    }
+
+    async fn through_filters(&mut self) -> Result<(), Stop> {
+        let Self { down, body } = self;
+        for index in 0..down.filters.len() {
+            loop {
+                let mut dice = down.conn.worker.dice();
+                let mut flow =
+                    down.filters.request(index, &mut down.record.request, body.is_empty(), &mut dice);
+                drop(dice);
+                if let Flow::Wait(outcome) = flow {
+                    flow = down.guarded(outcome).await?;
+                }
+                down.take_notes();
+                match flow {
+                    Flow::Continue | Flow::Wait(_) => break,
+                    Flow::Reply(reply) => return Err(Stop::Reply(reply)),
+                    // The filter is asked again after the time it wanted.
+                    Flow::Delay(time) => down.guarded(sleep(time)).await?,
+                    Flow::Buffer(limit) => {
+                        down.guarded(body.buffer(limit, &down.filters)).await??;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self) -> Result<(), Stop> {
+        let Some(choice) = self.down.choice.clone() else {
+            self.down.conn.stats.inc(|s| s.no_route);
+            let reply = LocalReply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound);
+            return Err(Stop::Reply(Box::new(reply)));
+        };
+        let object = || choice.route.provenance.clone();
+        match &choice.route.action {
+            Action::Forward(forward) => self.forward(&choice, forward).await,
+            Action::Redirect(to) => {
+                let location = redirect::location(to, &choice.route.matches.path, &self.down.record.request);
+                self.down.direct(to.status, Bytes::new(), Some(location), object()).await;
+                Ok(())
+            }
+            Action::Direct { status, body } => {
+                self.down.direct(*status, body.clone(), None, object()).await;
+                Ok(())
+            }
+            Action::NonForwarding => {
+                let reply = LocalReply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound);
+                Err(Stop::Reply(Box::new(reply)))
+            }
+        }
+    }
+}
+
+impl Downstream {
+    /// Canonical form, route, upgrade: what is decided by the head alone.
+    fn admit(&mut self) -> Result<(), Stop> {
+        let conn = self.conn.clone();
+        let manager = &conn.manager;
+        let head = &mut *self.record.request;
+        let asked = upgrade::asked(head);
+        canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(refused)?;
+        self.routes = match &manager.routes {
+            RouteSource::Inline(routes) => Some(routes.clone()),
+            RouteSource::Named(name) => conn.worker.tables().routes.get(name).cloned(),
+        };
+        let mut dice = conn.worker.dice();
+        let client = forwarded::receive(head, manager, self.routes.as_deref(), conn.hop(), &mut dice);
+        drop(dice);
+        conn.client_certificate(head);
+        self.record.client = client.map(|ip| conn.client_address(ip));
+        let facts = RequestFacts {
+            tls: conn.facts.tls,
+            certificate_presented: conn.certificate_presented,
+            certificate_validated: conn.facts.peer_verified,
+            dice: self.dice,
+        };
+        let routes = self.routes.clone();
+        match routes.as_deref().map_or(Decision::NoRoute, |r| decide(r, head, &facts)) {
+            Decision::NoRoute => {}
+            Decision::RequireTls(_) => {
+                let mut reply = LocalReply::new(301, "", "direct_response");
+                reply.headers.append("location", redirect::https_location(head));
+                return Err(Stop::Reply(Box::new(reply)));
+            }
+            Decision::Route(choice) => {
+                self.record.route = Some(choice.route.name.clone()).filter(|n| !n.is_empty());
+                self.record.virtual_host = Some(choice.host.name.clone());
+                self.record.upstream.cluster = choice.cluster.clone();
+                if let Some(idle) = choice.forward().and_then(|f| f.idle_timeout) {
+                    self.deadlines.set_idle(Some(idle).filter(|d| !d.is_zero()));
+                }
+                self.choice = Some(choice);
+            }
+        }
+        if let Some(asked) = asked {
+            let allowed = upgrade::allowed(&asked, manager, self.choice.as_ref());
+            if !allowed {
+                return Err(Stop::Reply(Box::new(LocalReply::new(403, "", "upgrade_failed"))));
+            }
+            upgrade::normalize(&asked, head);
+            self.upgrade = Some(asked);
+        }
+        self.build_filters();
+        Ok(())
+    }
+
+    fn build_filters(&mut self) {
+        let conn = &self.conn;
+        if conn.manager.filters.is_empty() {
+            return;
+        }
+        let chain = match (&self.choice, &self.routes) {
+            (Some(choice), Some(routes)) => {
+                let weighted = choice.weighted_cluster().map(|w| &w.per_filter[..]);
+                let levels = weft_filter::chain::levels(
+                    weighted,
+                    &choice.route.per_filter,
+                    &choice.host.per_filter,
+                    routes,
+                );
+                Chain::build(&conn.manager.filters, &levels, conn.worker.open_filters())
+            }
+            _ => Chain::build(&conn.manager.filters, &[], conn.worker.open_filters()),
+        };
+        let mut facts = (*conn.facts).clone();
+        facts.remote = self.record.client;
+        facts.route_name = self.record.route.clone();
+        facts.cluster = self.record.upstream.cluster.clone();
+        let cx =
+            Context { facts: Arc::new(facts), shared: conn.worker.filter_shared(), ..Context::default() };
+        self.filters = Rc::new(FilterRun::new(chain, cx));
+    }
+
+    /// What filters noted for the record and the counters.
+    pub(crate) fn take_notes(&mut self) {
+        let record = &mut self.record;
+        let stats = &self.conn.stats;
+        self.filters.context(|cx| {
+            for flag in cx.flags.iter() {
+                record.flag(flag);
+            }
+            for (name, by) in cx.counts.drain(..) {
+                stats.filter_count(name, by);
+            }
+        });
+    }
+
+    /// A response that the route itself gives.
+    async fn direct(
+        &mut self,
+        status: u16,
+        body: Bytes,
+        location: Option<String>,
+        object: Option<Arc<weft_types::Provenance>>,
+    ) {
+        self.conn.stats.inc(|s| if location.is_some() { s.rq_redirect } else { s.rq_direct_response });
+        let mut headers = Headers::new();
+        if let Some(location) = location {
+            headers.append("location", location);
+        }
+        let detail = Detail::word("direct_response").with_object(object);
+        let reply =
+            LocalReply { status, body, headers, grpc_status: None, detail, flags: ResponseFlags::NONE };
+        self.answer(reply, true).await;
+    }
+
+    /// The client went away before its answer was complete.
+    pub(crate) fn gone(&mut self, error: &StreamError) {
+        if matches!(error.connection, Some(weft_http::ConnError::Codec(_))) {
+            self.record.flag(ResponseFlag::DownstreamProtocolError);
+            self.record.detail.get_or_insert_with(|| Detail::word("http1.codec_error"));
+        } else {
+            self.record.flag(ResponseFlag::DownstreamConnectionTermination);
+            self.record.detail = Some(Detail::word("downstream_remote_disconnect"));
+        }
+        self.conn.stats.inc(|s| s.downstream_rq_rx_reset);
+    }
+
+    /// Waits for something while the client may go away and time may run out.
+    pub(crate) async fn guarded<T>(&self, wait: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            outcome = wait => Ok(outcome),
+            error = self.reply.closed() => Err(Stop::Gone(error)),
+            which = self.deadlines.expired() => {
+                let complete = self.record.times.request_complete.is_some();
+                Err(Stop::Reply(Box::new(expired(which, complete))))
+            }
+        }
+    }
+}
+
+/// The answer when time ran out; `complete` says whether the whole request had arrived.
+pub(crate) fn expired(which: Expired, complete: bool) -> LocalReply {
+    let status = if complete { 504 } else { 408 };
+    match which {
+        Expired::Global => super::failure::timeout("response_timeout"),
+        Expired::PerTry => super::failure::timeout("upstream_per_try_timeout"),
+        Expired::PerTryIdle => super::failure::timeout("upstream_per_try_idle_timeout"),
+        Expired::Idle => LocalReply::new(status, "stream timeout", "stream_idle_timeout")
+            .flag(ResponseFlag::StreamIdleTimeout),
+        Expired::MaxStream => LocalReply::new(
+            status,
+            "upstream max stream duration reached",
+            "upstream_max_stream_duration_reached",
+        )
+        .flag(ResponseFlag::UpstreamMaxStreamDurationReached),
+        Expired::MaxDuration => {
+            LocalReply::new(status, "downstream duration timeout", "max_duration_timeout")
+                .flag(ResponseFlag::DurationTimeout)
+        }
+        Expired::Request => LocalReply::new(408, "request timeout", "request_overall_timeout"),
+    }
+}
+
+fn refused(refusal: Refusal) -> Stop {
+    let mut reply = LocalReply::new(refusal.status, "", refusal.word);
+    if let Some(location) = refusal.location {
+        reply.headers.append("location", location);
+    }
+    Stop::Reply(Box::new(reply))
+}

@@ -1,0 +1,6 @@
+//! The downstream edge: accept → detect → choose a chain → secure → hand over.
+
+pub(crate) mod accepted;
+pub(crate) mod inspect;
+pub(crate) mod listener;
+pub(crate) mod serve;

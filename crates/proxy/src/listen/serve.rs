@@ -1,0 +1,205 @@
+//! One connection from accept to its last byte.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::Instant;
+
+use weft_net::{Accepted, CopyOptions, CopyReport, Prefixed, Stream};
+use weft_tables::chain::{ConnectionFacts, FilterChain, Terminal};
+use weft_tables::hcm::CodecType;
+use weft_tables::listener::Listener;
+use weft_types::Name;
+
+use super::accepted::ConnFacts;
+use super::inspect::{InspectError, inspect};
+use super::listener::ListenerRuntime;
+use crate::drain::Drain;
+use crate::http::connection::{self, HttpConn};
+use crate::network;
+use crate::upstream::connect::Stream as UpstreamStream;
+
+/// Serves a connection that `runtime` accepted.
+pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
+    let worker = runtime.worker.clone();
+    let listener = runtime.config.clone();
+    let local = accepted.stream.local_address().ok().and_then(|a| a.ip());
+    let remote = accepted.peer.ip();
+    let mut facts = ConnFacts {
+        id: worker.next_stream_id(),
+        listener: listener.clone(),
+        direct_remote: remote,
+        source: remote,
+        local,
+        original: None,
+        server_name: None,
+        transport: "raw_buffer",
+        protocols: Vec::new(),
+        chain: Name::from(""),
+        peer: None,
+        local_uris: Vec::new(),
+        began: SystemTime::now(),
+        start: Instant::now(),
+    };
+    let stats = runtime.stats.clone();
+    let _serving = worker.serving();
+    stats.connection_began();
+    let mut stream = Prefixed::new(accepted.stream);
+    let outcome = inspect(&listener, &mut stream, &mut facts).await;
+    if let Err(error) = outcome {
+        match error {
+            InspectError::Timeout => stats.inc(|s| s.downstream_pre_cx_timeout),
+            InspectError::Gone | InspectError::ProxyHeader | InspectError::TooLong => {
+                stats.inc(|s| s.downstream_listener_filter_error)
+            }
+        }
+        stats.connection_ended();
+        return;
+    }
+    if listener.use_original_dst
+        && let Some(other) = facts.original.and_then(|to| worker.process.listener_for(to))
+    {
+        facts.listener = other;
+    }
+    let Some(chain) = choose(&facts.listener, &facts) else {
+        stats.inc(|s| s.no_filter_chain_match);
+        crate::http::report::no_chain(&worker, &facts);
+        stats.connection_ended();
+        return;
+    };
+    facts.chain = chain.name.clone();
+    through_chain(&runtime, chain, stream, facts).await;
+    stats.connection_ended();
+}
+
+fn choose(listener: &Listener, facts: &ConnFacts) -> Option<Arc<FilterChain>> {
+    let protocols: Vec<&str> = facts.protocols.iter().map(|p| &**p).collect();
+    let address = |a: std::net::SocketAddr| (a.ip(), a.port());
+    let known = ConnectionFacts {
+        destination: facts.local.map(address),
+        source: facts.source.map(address),
+        direct_source: facts.direct_remote.map(|a| a.ip()),
+        server_name: facts.server_name.as_deref().unwrap_or_default(),
+        transport_protocol: facts.transport,
+        application_protocols: &protocols,
+    };
+    listener.chains.find(&known).cloned()
+}
+
+async fn through_chain(
+    runtime: &Rc<ListenerRuntime>,
+    chain: Arc<FilterChain>,
+    stream: Prefixed<Stream>,
+    mut facts: ConnFacts,
+) {
+    let Some(context) = &chain.tls else {
+        return terminal(runtime, &chain, Io::Plain(stream), facts).await;
+    };
+    let acceptor = match runtime.worker.process.server_tls(context).acceptor() {
+        Ok(acceptor) => acceptor,
+        Err(error) => {
+            tracing::warn!(listener = %facts.listener.name, %error, "TLS is not ready");
+            runtime.stats.tls(|s| s.connection_error);
+            return;
+        }
+    };
+    match acceptor.accept(stream, chain.handshake_timeout.unwrap_or(NO_LIMIT)).await {
+        Ok((stream, peer)) => {
+            runtime.stats.tls(|s| s.handshake);
+            if facts.server_name.is_none() {
+                facts.server_name = peer.sni.as_deref().map(Into::into);
+            }
+            if let Some(local) = &peer.local {
+                facts.local_uris = local.uri_sans.iter().map(|u| u.as_str().into()).collect();
+            }
+            facts.peer = Some(Rc::new(peer));
+            terminal(runtime, &chain, Io::Tls(Box::new(stream)), facts).await;
+        }
+        Err(error) => {
+            runtime.stats.handshake_failed(&error);
+            crate::http::report::handshake_failed(&runtime.worker, &facts, &error);
+        }
+    }
+}
+
+/// Stands for no limit of a handshake: a day.
+const NO_LIMIT: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+/// A downstream byte stream.
+pub(crate) enum Io {
+    Plain(Prefixed<Stream>),
+    Tls(Box<weft_tls::ServerStream<Prefixed<Stream>>>),
+}
+
+impl Io {
+    /// Copies between the client and `upstream` until both ends have ended.
+    pub(crate) async fn copy_with(
+        &mut self,
+        upstream: &mut Box<dyn UpstreamStream>,
+        options: CopyOptions,
+    ) -> CopyReport {
+        let early = bytes::BytesMut::new();
+        match self {
+            Self::Plain(stream) => weft_net::copy::copy(stream, upstream, early, options, &mut ()).await,
+            Self::Tls(stream) => weft_net::copy::copy(&mut **stream, upstream, early, options, &mut ()).await,
+        }
+    }
+
+    /// Makes closing send a reset.
+    pub(crate) fn reset_on_close(&self) {
+        let socket = match self {
+            Self::Plain(stream) => stream.get_ref(),
+            Self::Tls(stream) => stream.get_ref().0.get_ref(),
+        };
+        // A socket that is gone already has nothing to reset.
+        let _ = socket.reset_on_close();
+    }
+}
+
+async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: Io, facts: ConnFacts) {
+    let facts = Rc::new(facts);
+    if !network::admit(runtime, &chain.filters, &facts) {
+        return;
+    }
+    match &chain.terminal {
+        Terminal::Http(manager) => {
+            let drain: Drain = runtime.drain.clone();
+            let conn = HttpConn::new(runtime.worker.clone(), manager.clone(), facts.clone(), drain);
+            http(conn, manager.codec, io, &facts).await;
+        }
+        Terminal::Tcp(tcp) => crate::tcp::serve(runtime.worker.clone(), tcp.clone(), io, facts).await,
+        Terminal::Echo => network::echo(io).await,
+        Terminal::DirectResponse(bytes) => network::direct_response(io, bytes).await,
+        Terminal::Close => {}
+    }
+}
+
+async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
+    match io {
+        Io::Plain(mut stream) => {
+            let http2 = match codec {
+                CodecType::Http1 => false,
+                CodecType::Http2 => true,
+                CodecType::Auto => network::begins_http2(&mut stream).await,
+            };
+            let (prefix, stream) = stream.into_parts();
+            connection::run(conn, stream, http2, prefix).await;
+        }
+        Io::Tls(stream) => {
+            let agreed = facts.peer.as_ref().and_then(|p| p.alpn.clone());
+            let http2 = match (codec, agreed.as_deref()) {
+                (CodecType::Http1, _) => false,
+                (CodecType::Http2, _) | (CodecType::Auto, Some("h2")) => true,
+                (CodecType::Auto, Some(_)) => false,
+                (CodecType::Auto, None) => {
+                    let mut stream = Prefixed::new(*stream);
+                    let http2 = network::begins_http2(&mut stream).await;
+                    let (prefix, stream) = stream.into_parts();
+                    return connection::run(conn, stream, http2, prefix).await;
+                }
+            };
+            connection::run(conn, *stream, http2, bytes::BytesMut::new()).await;
+        }
+    }
+}

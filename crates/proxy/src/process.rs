@@ -1,0 +1,180 @@
+//! What all workers of the process share.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use weft_filter::OpenFilters;
+use weft_filter::seam::Shared as FilterShared;
+use weft_net::ListenerSource;
+use weft_state::ClusterStates;
+use weft_tables::Tables;
+use weft_tables::listener::Listener;
+use weft_tables::tls::{ClientTls, ServerTls};
+use weft_telemetry::stats::Registry;
+use weft_tls::{ClientContext, SecretStore, ServerContext};
+use weft_types::Name;
+
+use crate::log::LogFiles;
+use crate::upstream::shared::ClusterShared;
+
+/// Configuration, state and edges of the process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// The current configuration, swapped as a whole (invariant 5).
+    pub(crate) tables: ArcSwap<Tables>,
+    pub(crate) states: ClusterStates,
+    pub(crate) sockets: ListenerSource,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) open_filters: OpenFilters,
+    pub(crate) filter_shared: FilterShared,
+    pub(crate) secrets: Arc<SecretStore>,
+    /// Our address as other proxies would see it.
+    pub(crate) own_address: Option<IpAddr>,
+    /// Name of this machine, for logs.
+    pub(crate) hostname: String,
+    /// Access logs.
+    pub(crate) log_files: LogFiles,
+    clusters: Mutex<HashMap<Name, Arc<ClusterShared>>>,
+    server_tls: Mutex<HashMap<Arc<ServerTls>, Arc<ServerContext>>>,
+    client_tls: Mutex<HashMap<Arc<ClientTls>, Arc<ClientContext>>>,
+    runtime: tokio::runtime::Handle,
+    started: tokio::sync::watch::Sender<usize>,
+    ready: AtomicBool,
+    failing: AtomicBool,
+}
+
+impl Process {
+    pub(crate) fn new(
+        tables: Tables,
+        registry: Arc<Registry>,
+        open_filters: OpenFilters,
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let secrets = Arc::new(SecretStore::new());
+        secrets.set_all(&tables.secrets);
+        Arc::new(Self {
+            tables: ArcSwap::from_pointee(tables),
+            states: ClusterStates::new(),
+            sockets: ListenerSource::new(),
+            registry,
+            open_filters,
+            filter_shared: FilterShared::default(),
+            secrets,
+            own_address: own_address(),
+            hostname: hostname(),
+            log_files: LogFiles::default(),
+            clusters: Mutex::default(),
+            server_tls: Mutex::default(),
+            client_tls: Mutex::default(),
+            runtime,
+            started: tokio::sync::watch::Sender::new(0),
+            ready: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
+        })
+    }
+
+    /// The cluster of that name in the current configuration, made ready at its first use: memory
+    /// follows what is called, not what is configured (invariant 9).
+    pub(crate) async fn cluster(&self, name: &Name) -> Option<Arc<ClusterShared>> {
+        let shared = self.cluster_now(name)?;
+        shared.resolved().await;
+        Some(shared)
+    }
+
+    /// As [`Self::cluster`], for those who need not wait.
+    pub(crate) fn cluster_now(&self, name: &Name) -> Option<Arc<ClusterShared>> {
+        let config = self.tables.load().clusters.get(name).cloned()?;
+        let mut clusters = lock(&self.clusters);
+        if let Some(known) = clusters.get(name)
+            && Arc::ptr_eq(&known.config, &config)
+        {
+            return Some(known.clone());
+        }
+        let shared = ClusterShared::new(config, &self.states);
+        clusters.insert(name.clone(), shared.clone());
+        drop(clusters);
+        crate::upstream::discover::start(&shared, &self.runtime);
+        Some(shared)
+    }
+
+    /// The clusters in use.
+    pub(crate) fn clusters_in_use(&self) -> Vec<Arc<ClusterShared>> {
+        lock(&self.clusters).values().cloned().collect()
+    }
+
+    /// The listener that a connection to that destination belongs to, for listeners that hand over by
+    /// original destination: the exact address, then the same port on any address.
+    pub(crate) fn listener_for(&self, to: SocketAddr) -> Option<Arc<Listener>> {
+        let tables = self.tables.load();
+        let has = |listener: &&Arc<Listener>, address: SocketAddr| {
+            listener.addresses.iter().any(|a| a.ip() == Some(address))
+        };
+        let any: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
+        let find =
+            |address| tables.listeners.values().find(|l| !l.use_original_dst && has(l, address)).cloned();
+        find(to).or_else(|| find(SocketAddr::new(any, to.port())))
+    }
+
+    /// The context that terminates TLS as configured.
+    pub(crate) fn server_tls(&self, config: &Arc<ServerTls>) -> Arc<ServerContext> {
+        let mut contexts = lock(&self.server_tls);
+        contexts
+            .entry(config.clone())
+            .or_insert_with(|| Arc::new(ServerContext::new((**config).clone(), self.secrets.clone())))
+            .clone()
+    }
+
+    /// The context that originates TLS as configured.
+    pub(crate) fn client_tls(&self, config: &Arc<ClientTls>) -> Arc<ClientContext> {
+        let mut contexts = lock(&self.client_tls);
+        contexts
+            .entry(config.clone())
+            .or_insert_with(|| Arc::new(ClientContext::new((**config).clone(), self.secrets.clone())))
+            .clone()
+    }
+
+    /// A worker accepts.
+    pub(crate) fn worker_started(&self) {
+        self.started.send_modify(|n| *n += 1);
+    }
+
+    /// Waits until that many workers accept.
+    pub(crate) async fn wait_for_workers(&self, workers: usize) {
+        let mut started = self.started.subscribe();
+        let _ = started.wait_for(|n| *n >= workers).await;
+    }
+
+    /// All listeners serve.
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// `/healthcheck/fail` and `/healthcheck/ok`.
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Release);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.failing.load(Ordering::Acquire)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The address of the interface that leads out, found without sending anything: connecting a UDP
+/// socket only chooses a route.
+fn own_address() -> Option<IpAddr> {
+    let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("192.0.2.1", 9)).ok()?;
+    socket.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}

@@ -1,0 +1,319 @@
+//! Counters of this worker, by what they count: handles resolved once, increments without lookup.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use weft_tables::cluster::Cluster;
+use weft_tables::hcm::HttpManager;
+use weft_tables::listener::Listener;
+use weft_tables::tcp::TcpProxy;
+use weft_telemetry::stats::names::{
+    ClusterStats, HttpStats, ListenerHttpStats, ListenerStats, OutlierStats, Scope, StatusStats, TcpStats,
+    TlsStats,
+};
+use weft_telemetry::stats::{Counter, Registry, Shard};
+use weft_types::{RequestHead, Version};
+
+use crate::http::failure::Failure;
+
+/// Where a worker counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Counting {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) shard: Rc<Shard>,
+}
+
+/// Counts of a cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterCounters {
+    to: Counting,
+    stats: ClusterStats,
+    outlier: OutlierStats,
+    statuses: StatusStats,
+    tls: TlsStats,
+}
+
+impl ClusterCounters {
+    pub(crate) fn new(config: &Cluster, to: Counting) -> Self {
+        let registry = to.registry.clone();
+        let scope = Scope::cluster(&registry, &config.stat_name);
+        Self {
+            stats: ClusterStats::new(&scope),
+            outlier: OutlierStats::new(&scope.part("outlier_detection")),
+            statuses: StatusStats::new(&scope),
+            tls: TlsStats::new(&scope.part("ssl")),
+            to,
+        }
+    }
+
+    /// Counts one of what `which` names.
+    pub(crate) fn inc(&self, which: impl FnOnce(&ClusterStats) -> Counter) {
+        self.to.shard.inc(which(&self.stats));
+    }
+
+    /// A request is on its way on a connection.
+    pub(crate) fn request_began(&self) {
+        self.to.shard.inc(self.stats.upstream_rq_total);
+        self.to.shard.gauge_inc(self.stats.upstream_rq_active);
+    }
+
+    pub(crate) fn request_ended(&self) {
+        self.to.shard.gauge_dec(self.stats.upstream_rq_active);
+    }
+
+    pub(crate) fn pending_began(&self) {
+        self.to.shard.inc(self.stats.upstream_rq_pending_total);
+        self.to.shard.gauge_inc(self.stats.upstream_rq_pending_active);
+    }
+
+    pub(crate) fn pending_ended(&self) {
+        self.to.shard.gauge_dec(self.stats.upstream_rq_pending_active);
+    }
+
+    /// A final head came after so many milliseconds.
+    pub(crate) fn responded(&self, status: u16) {
+        self.statuses.record(&self.to.registry, &self.to.shard, status);
+    }
+
+    pub(crate) fn request_time(&self, milliseconds: u64) {
+        self.to.shard.record(self.stats.upstream_rq_time, milliseconds);
+    }
+
+    /// An attempt brought no response.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        match failure {
+            Failure::RemoteReset | Failure::RemoteRefused | Failure::Terminated => {
+                self.inc(|s| s.upstream_rq_rx_reset);
+            }
+            Failure::PerTryTimeout => {
+                self.inc(|s| s.upstream_rq_per_try_timeout);
+                self.inc(|s| s.upstream_rq_tx_reset);
+            }
+            Failure::LocalReset => self.inc(|s| s.upstream_rq_tx_reset),
+            Failure::Protocol => self.inc(|s| s.upstream_cx_protocol_error),
+            Failure::Connect(_) | Failure::Transport(_) | Failure::ConnectTimeout | Failure::Overflow => {}
+        }
+    }
+
+    pub(crate) fn connecting(&self) {
+        self.to.shard.inc(self.stats.upstream_cx_total);
+        self.to.shard.gauge_inc(self.stats.upstream_cx_active);
+    }
+
+    pub(crate) fn connected(&self, took: std::time::Duration) {
+        self.to.shard.record(self.stats.upstream_cx_connect_ms, millis(took));
+    }
+
+    pub(crate) fn connect_failed(&self, failure: &Failure) {
+        self.inc(|s| s.upstream_cx_connect_fail);
+        if *failure == Failure::ConnectTimeout {
+            self.inc(|s| s.upstream_cx_connect_timeout);
+        }
+    }
+
+    pub(crate) fn connection_closed(&self) {
+        self.to.shard.gauge_dec(self.stats.upstream_cx_active);
+        self.inc(|s| s.upstream_cx_destroy);
+    }
+
+    pub(crate) fn http_connection(&self, http2: bool) {
+        self.inc(|s| if http2 { s.upstream_cx_http2_total } else { s.upstream_cx_http1_total });
+    }
+
+    pub(crate) fn handshake(&self, fine: bool) {
+        self.to.shard.inc(if fine { self.tls.handshake } else { self.tls.connection_error });
+    }
+
+    pub(crate) fn bytes(&self, sent: u64, received: u64) {
+        self.to.shard.add(self.stats.upstream_cx_tx_bytes_total, sent);
+        self.to.shard.add(self.stats.upstream_cx_rx_bytes_total, received);
+    }
+}
+
+/// Counts of an HTTP connection manager.
+#[derive(Debug)]
+pub(crate) struct HttpCounters {
+    to: Counting,
+    stats: HttpStats,
+    listener: ListenerHttpStats,
+    prefix: String,
+}
+
+impl HttpCounters {
+    pub(crate) fn new(manager: &HttpManager, listener: &Listener, to: Counting) -> Self {
+        let registry = to.registry.clone();
+        Self {
+            stats: HttpStats::new(&Scope::http(&registry, &manager.stat_prefix)),
+            listener: ListenerHttpStats::new(&Scope::listener_http(
+                &registry,
+                &listener.stat_prefix,
+                &manager.stat_prefix,
+            )),
+            prefix: manager.stat_prefix.to_string(),
+            to,
+        }
+    }
+
+    /// Counts one of what `which` names.
+    pub(crate) fn inc(&self, which: impl FnOnce(&HttpStats) -> Counter) {
+        self.to.shard.inc(which(&self.stats));
+    }
+
+    pub(crate) fn connection_began(&self, http2: bool, tls: bool) {
+        let (shard, s) = (&self.to.shard, &self.stats);
+        shard.inc(s.downstream_cx_total);
+        shard.gauge_inc(s.downstream_cx_active);
+        shard.inc(if http2 { s.downstream_cx_http2_total } else { s.downstream_cx_http1_total });
+        shard.gauge_inc(if http2 { s.downstream_cx_http2_active } else { s.downstream_cx_http1_active });
+        if tls {
+            shard.inc(s.downstream_cx_ssl_total);
+            shard.gauge_inc(s.downstream_cx_ssl_active);
+        }
+    }
+
+    pub(crate) fn connection_ended(&self, http2: bool, tls: bool, length: std::time::Duration) {
+        let (shard, s) = (&self.to.shard, &self.stats);
+        shard.inc(s.downstream_cx_destroy);
+        shard.gauge_dec(s.downstream_cx_active);
+        shard.gauge_dec(if http2 { s.downstream_cx_http2_active } else { s.downstream_cx_http1_active });
+        if tls {
+            shard.gauge_dec(s.downstream_cx_ssl_active);
+        }
+        shard.record(s.downstream_cx_length_ms, millis(length));
+    }
+
+    pub(crate) fn request_began(&self, head: &RequestHead) {
+        let (shard, s) = (&self.to.shard, &self.stats);
+        shard.inc(s.downstream_rq_total);
+        shard.gauge_inc(s.downstream_rq_active);
+        shard.inc(if head.version >= Version::Http2 {
+            s.downstream_rq_http2_total
+        } else {
+            s.downstream_rq_http1_total
+        });
+    }
+
+    pub(crate) fn request_ended(&self, began: Instant) {
+        self.to.shard.gauge_dec(self.stats.downstream_rq_active);
+        self.to.shard.record(self.stats.downstream_rq_time, millis(began.elapsed()));
+    }
+
+    /// A final response head goes to the client.
+    pub(crate) fn responded(&self, status: u16) {
+        let (s, l) = (&self.stats, &self.listener);
+        let (here, there) = match status / 100 {
+            1 => (s.downstream_rq_1xx, l.downstream_rq_1xx),
+            2 => (s.downstream_rq_2xx, l.downstream_rq_2xx),
+            3 => (s.downstream_rq_3xx, l.downstream_rq_3xx),
+            4 => (s.downstream_rq_4xx, l.downstream_rq_4xx),
+            _ => (s.downstream_rq_5xx, l.downstream_rq_5xx),
+        };
+        let shard = &self.to.shard;
+        shard.inc(here);
+        shard.inc(there);
+        shard.inc(s.downstream_rq_completed);
+        shard.inc(l.downstream_rq_completed);
+    }
+
+    /// What a filter counted, relative to the manager's prefix.
+    pub(crate) fn filter_count(&self, name: &'static str, by: u64) {
+        let scope = Scope::http(&self.to.registry, &self.prefix);
+        self.to.shard.add(scope.counter(name), by);
+    }
+}
+
+/// Counts of a listener.
+#[derive(Debug)]
+pub(crate) struct ListenerCounters {
+    to: Counting,
+    stats: ListenerStats,
+    tls: TlsStats,
+    active: Cell<u64>,
+}
+
+impl ListenerCounters {
+    pub(crate) fn new(listener: &Listener, to: Counting) -> Self {
+        let registry = to.registry.clone();
+        let scope = Scope::listener(&registry, &listener.stat_prefix);
+        Self {
+            stats: ListenerStats::new(&scope),
+            tls: TlsStats::new(&scope.part("ssl")),
+            active: Cell::new(0),
+            to,
+        }
+    }
+
+    /// Counts one of what `which` names.
+    pub(crate) fn inc(&self, which: impl FnOnce(&ListenerStats) -> Counter) {
+        self.to.shard.inc(which(&self.stats));
+    }
+
+    /// Counts one about TLS.
+    pub(crate) fn tls(&self, which: impl FnOnce(&TlsStats) -> Counter) {
+        self.to.shard.inc(which(&self.tls));
+    }
+
+    pub(crate) fn connection_began(&self) {
+        self.active.set(self.active.get() + 1);
+        self.to.shard.inc(self.stats.downstream_cx_total);
+        self.to.shard.gauge_inc(self.stats.downstream_cx_active);
+    }
+
+    pub(crate) fn connection_ended(&self) {
+        self.active.set(self.active.get().saturating_sub(1));
+        self.to.shard.inc(self.stats.downstream_cx_destroy);
+        self.to.shard.gauge_dec(self.stats.downstream_cx_active);
+    }
+
+    /// Connections of this worker.
+    pub(crate) fn active(&self) -> u64 {
+        self.active.get()
+    }
+
+    pub(crate) fn handshake_failed(&self, error: &weft_tls::HandshakeError) {
+        use weft_tls::{HandshakeError, VerifyError};
+        self.tls(|s| s.connection_error);
+        match error {
+            HandshakeError::Timeout(_) => self.inc(|s| s.downstream_cx_transport_socket_connect_timeout),
+            HandshakeError::Refused(VerifyError::Names { .. }) => self.tls(|s| s.fail_verify_san),
+            HandshakeError::Refused(_) => self.tls(|s| s.fail_verify_error),
+            _ => {}
+        }
+    }
+
+    /// What a network RBAC filter decided.
+    pub(crate) fn rbac(&self, prefix: &str, allowed: bool) {
+        let scope = Scope::root(&self.to.registry).part(&format!("{prefix}rbac"));
+        self.to.shard.inc(scope.counter(if allowed { "allowed" } else { "denied" }));
+    }
+}
+
+/// Counts of a TCP proxy.
+#[derive(Debug)]
+pub(crate) struct TcpCounters {
+    to: Counting,
+    pub(crate) stats: TcpStats,
+}
+
+impl TcpCounters {
+    pub(crate) fn new(config: &TcpProxy, to: Counting) -> Self {
+        let registry = to.registry.clone();
+        Self { stats: TcpStats::new(&Scope::tcp(&registry, &config.stat_prefix)), to }
+    }
+
+    /// Counts one of what `which` names.
+    pub(crate) fn inc(&self, which: impl FnOnce(&TcpStats) -> Counter) {
+        self.to.shard.inc(which(&self.stats));
+    }
+
+    pub(crate) fn bytes(&self, received: u64, sent: u64) {
+        self.to.shard.add(self.stats.downstream_cx_rx_bytes_total, received);
+        self.to.shard.add(self.stats.downstream_cx_tx_bytes_total, sent);
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,178 @@
+//! Opaque TCP: choose a cluster, connect, copy.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use weft_balance::PickContext;
+use weft_net::{CopyOptions, CopyReport, Side};
+use weft_state::Priority;
+use weft_tables::tcp::{TcpProxy, TcpTarget};
+use weft_types::{Detail, ResponseFlag, ResponseFlags};
+
+use crate::http::failure::Failure;
+use crate::listen::accepted::ConnFacts;
+use crate::listen::serve::Io;
+use crate::upstream::cluster::ClusterRuntime;
+use crate::upstream::connect;
+use crate::worker::Worker;
+
+/// What became of a connection, for its log line.
+#[derive(Debug)]
+pub(crate) struct TcpRecord {
+    pub(crate) began: std::time::SystemTime,
+    pub(crate) start: Instant,
+    pub(crate) flags: ResponseFlags,
+    pub(crate) detail: Option<Detail>,
+    pub(crate) cluster: Option<weft_types::Name>,
+    pub(crate) host: Option<weft_tables::address::SocketAddress>,
+    pub(crate) local: Option<std::net::SocketAddr>,
+    pub(crate) attempts: u32,
+    pub(crate) transport_failure: Option<String>,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(worker: Rc<Worker>, config: Arc<TcpProxy>, mut io: Io, facts: Rc<ConnFacts>) {
+    let mut record = TcpRecord {
+        began: std::time::SystemTime::now(),
+        start: Instant::now(),
+        flags: ResponseFlags::NONE,
+        detail: None,
+        cluster: None,
+        host: None,
+        local: None,
+        attempts: 0,
+        transport_failure: None,
+        received: 0,
+        sent: 0,
+    };
+    let stats = worker.tcp_counters(&config);
+    stats.inc(|s| s.downstream_cx_total);
+    let reset = run(&worker, &config, &mut io, &facts, &mut record).await;
+    stats.bytes(record.received, record.sent);
+    crate::http::report::tcp(&worker, &worker.logs(&config.access_log), &facts, &record);
+    if reset {
+        io.reset_on_close();
+    }
+    drop(io);
+}
+
+/// Whether the client is to see a reset instead of an end.
+async fn run(
+    worker: &Rc<Worker>,
+    config: &TcpProxy,
+    io: &mut Io,
+    facts: &ConnFacts,
+    record: &mut TcpRecord,
+) -> bool {
+    let Some(target) = choose(config, worker.draw()) else { return false };
+    let cluster = match worker.cluster(&target.cluster).await {
+        Some(cluster) => cluster,
+        None => {
+            record.flags.insert(ResponseFlag::NoClusterFound);
+            return false;
+        }
+    };
+    record.cluster = Some(target.cluster.clone());
+    let connected = match connect_host(worker, config, target, &cluster, facts, record).await {
+        Ok(connected) => connected,
+        Err(flag) => {
+            record.flags.insert(flag);
+            return false;
+        }
+    };
+    let connect::Opened { stream: mut upstream, local, .. } = connected;
+    record.local = local;
+    let options = CopyOptions { idle: config.idle_timeout, ..CopyOptions::default() };
+    let copying = io.copy_with(&mut upstream, options);
+    let report = match config.max_connection_duration {
+        None => copying.await,
+        Some(limit) => match timeout(limit, copying).await {
+            Ok(report) => report,
+            Err(_) => {
+                record.flags.insert(ResponseFlag::DurationTimeout);
+                return false;
+            }
+        },
+    };
+    record.received = report.from_a;
+    record.sent = report.from_b;
+    if report.idle {
+        record.flags.insert(ResponseFlag::StreamIdleTimeout);
+    }
+    cluster.stats.bytes(report.from_a, report.from_b);
+    was_reset(&report)
+}
+
+fn was_reset(report: &CopyReport) -> bool {
+    report.first == Some(Side::B) && report.b == weft_net::End::Reset
+}
+
+async fn connect_host(
+    worker: &Rc<Worker>,
+    config: &TcpProxy,
+    target: &TcpTarget,
+    cluster: &Rc<ClusterRuntime>,
+    facts: &ConnFacts,
+    record: &mut TcpRecord,
+) -> Result<connect::Opened, ResponseFlag> {
+    let resources = cluster.state.resources(Priority::Default);
+    let mut tried = Vec::new();
+    for attempt in 1..=config.max_connect_attempts.max(1) {
+        record.attempts = attempt;
+        let hash = config.hash_source_ip.then(|| source_hash(facts)).flatten();
+        let subset = (!target.subset.is_empty()).then_some(&target.subset);
+        let context =
+            PickContext { hash, subset, tried: &tried, ..PickContext::new(std::time::Instant::now()) };
+        let original = facts.original.or(facts.local);
+        let host = cluster.pick(&context, original, &mut worker.dice()).map_err(|_| {
+            cluster.stats.inc(|s| s.upstream_cx_none_healthy);
+            ResponseFlag::NoHealthyUpstream
+        })?;
+        record.host = Some(host.endpoint.address.clone());
+        let Some(permit) =
+            resources.connections.try_acquire(cluster.breakers(Priority::Default).max_connections)
+        else {
+            cluster.stats.inc(|s| s.upstream_cx_overflow);
+            return Err(ResponseFlag::UpstreamOverflow);
+        };
+        match connect::tcp(cluster, &host, facts, permit).await {
+            Ok(opened) => {
+                return Ok(opened);
+            }
+            Err(failure) => {
+                record.transport_failure = failure.transport().map(str::to_owned);
+                cluster.failed(&host, &failure, &mut worker.dice());
+                tried.push(host);
+                // The next try comes at once; a pause here would only delay a failing client.
+                tokio::time::sleep(Duration::ZERO).await;
+            }
+        }
+    }
+    Err(Failure::ConnectTimeout.flag())
+}
+
+fn choose(config: &TcpProxy, dice: u64) -> Option<&TcpTarget> {
+    let total: u64 = config.clusters.iter().map(|c| u64::from(c.weight)).sum();
+    let mut point = dice % total.max(1);
+    for target in &config.clusters {
+        let weight = u64::from(target.weight);
+        if point < weight {
+            return Some(target);
+        }
+        point -= weight;
+    }
+    config.clusters.first()
+}
+
+fn source_hash(facts: &ConnFacts) -> Option<u64> {
+    facts.source.map(|a| {
+        use std::hash::{Hash, Hasher};
+        let mut h = std::hash::DefaultHasher::new();
+        a.ip().hash(&mut h);
+        h.finish()
+    })
+}

@@ -1,0 +1,149 @@
+//! A cluster as one worker uses it: balancer, pools, counters.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use weft_balance::{Balancer, Host, HostHandle, NoHost, PickContext, Settings};
+use weft_http::{Pool, PoolOptions};
+use weft_state::{ClusterState, Priority};
+use weft_tables::address::SocketAddress;
+use weft_tables::cluster::{Breakers, Cluster, Discovery, Endpoint};
+use weft_tables::tls::ClientTls;
+use weft_tls::{ClientConnector, ContextError};
+use weft_types::{FractionalPercent, ResponseHead};
+
+use super::lease::PoolKey;
+use super::shared::ClusterShared;
+use crate::http::failure::Failure;
+use crate::process::Process;
+use crate::stats::{ClusterCounters, Counting};
+use crate::worker::Dice;
+
+/// A cluster on one worker.
+pub(crate) struct ClusterRuntime {
+    shared: Arc<ClusterShared>,
+    pub(crate) state: Arc<ClusterState>,
+    pub(crate) stats: Rc<ClusterCounters>,
+    balancer: RefCell<Balancer>,
+    pub(crate) pool: Pool<PoolKey, Failure>,
+    /// Told when a connection comes free or goes.
+    pub(crate) freed: Rc<Notify>,
+    process: Arc<Process>,
+}
+
+impl std::fmt::Debug for ClusterRuntime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterRuntime").field("name", &self.shared.config.name).finish_non_exhaustive()
+    }
+}
+
+impl ClusterRuntime {
+    pub(crate) fn new(
+        shared: Arc<ClusterShared>,
+        process: Arc<Process>,
+        counting: Counting,
+        dice: &mut Dice,
+    ) -> Rc<Self> {
+        let config = &shared.config;
+        let options = PoolOptions {
+            idle_timeout: config.idle_timeout,
+            max_requests_per_connection: Some(u64::from(config.max_requests_per_connection))
+                .filter(|n| *n > 0),
+            ..PoolOptions::default()
+        };
+        Rc::new(Self {
+            state: shared.state.clone(),
+            stats: Rc::new(ClusterCounters::new(config, counting)),
+            balancer: RefCell::new(Balancer::new(Settings::from(&**config), dice)),
+            pool: Pool::new(options),
+            freed: Rc::default(),
+            process,
+            shared,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<ClusterShared> {
+        &self.shared
+    }
+
+    pub(crate) fn config(&self) -> &Cluster {
+        &self.shared.config
+    }
+
+    /// The connector of a TLS layer.
+    pub(crate) fn client_tls(&self, config: &Arc<ClientTls>) -> Result<Arc<ClientConnector>, ContextError> {
+        self.process.client_tls(config).connector()
+    }
+
+    /// Circuit breakers of a priority.
+    pub(crate) fn breakers(&self, priority: Priority) -> &Breakers {
+        match priority {
+            Priority::Default => &self.config().breakers,
+            Priority::High => &self.config().breakers_high,
+        }
+    }
+
+    /// Chooses a host. `original` is the connection's original destination, for clusters that go there.
+    pub(crate) fn pick(
+        &self,
+        context: &PickContext<'_>,
+        original: Option<SocketAddr>,
+        dice: &mut Dice,
+    ) -> Result<HostHandle, NoHost> {
+        if let Discovery::OriginalDst { port, .. } = &self.config().discovery {
+            let mut address = original.ok_or(NoHost::Empty)?;
+            if let Some(port) = port {
+                address.set_port(*port);
+            }
+            return Ok(self.original_host(address));
+        }
+        let members = self.shared.members();
+        let pick = self.balancer.borrow_mut().pick(&members, context, dice)?;
+        if pick.panic {
+            self.stats.inc(|s| s.lb_healthy_panic);
+        }
+        Ok(pick.host)
+    }
+
+    fn original_host(&self, address: SocketAddr) -> HostHandle {
+        let endpoint = Arc::new(Endpoint {
+            address: SocketAddress::Ip(address),
+            hostname: "".into(),
+            health: weft_tables::cluster::Health::Unknown,
+            weight: 1,
+            metadata: Default::default(),
+        });
+        let state = self.state.host(&endpoint.address, &self.config().transport, Instant::now());
+        Arc::new(Host { endpoint, state, locality: Arc::default(), priority: 0 })
+    }
+
+    /// The share of requests that EDS says to drop.
+    pub(crate) fn drop_overload(&self, dice: u64) -> Option<weft_filter::LocalReply> {
+        let Discovery::Static(endpoints) = &self.config().discovery else { return None };
+        let dropped = |(_, share): &(Box<str>, FractionalPercent)| share.includes(dice);
+        endpoints.drop_overloads.iter().any(dropped).then(|| {
+            weft_filter::LocalReply::new(503, "drop overload", "drop_overload")
+                .flag(weft_types::ResponseFlag::DropOverLoad)
+        })
+    }
+
+    /// A host answered with a final head.
+    pub(crate) fn responded(&self, host: &HostHandle, head: &ResponseHead, dice: &mut Dice) {
+        self.stats.responded(head.status);
+        let totals = &host.state.totals;
+        let total = if head.status >= 500 { &totals.errors } else { &totals.successes };
+        total.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let _ = dice;
+    }
+
+    /// A host brought no response.
+    pub(crate) fn failed(&self, host: &HostHandle, failure: &Failure, dice: &mut Dice) {
+        host.state.totals.errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.stats.failed(failure);
+        let _ = dice;
+    }
+}

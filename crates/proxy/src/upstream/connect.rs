@@ -1,0 +1,274 @@
+//! Making connections: the layers of a transport, from the wire up (design 11.5).
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, timeout_at};
+use weft_balance::HostHandle;
+use weft_codec::proxy_protocol::{Addresses, Format, Header, Tlvs};
+use weft_http::{AnyCodec, ClientConn, ConnOptions};
+use weft_net::{Address, Keepalive, UpstreamSocket};
+use weft_state::Permit;
+use weft_state::host::HostGuard;
+use weft_tables::address::SocketAddress;
+use weft_tables::cluster::{Cluster, Transport, TransportLayer};
+use weft_tls::ConnectOptions;
+
+use super::cluster::ClusterRuntime;
+use crate::http::failure::Failure;
+use crate::listen::accepted::ConnFacts;
+
+/// What a request wants of a new connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// HTTP/2, with prior knowledge where ALPN does not decide.
+    pub(crate) http2: bool,
+    /// ALPN decides.
+    pub(crate) alpn: bool,
+    /// It is for an upgrade: HTTP/1.1 where there is a choice.
+    pub(crate) upgrade: bool,
+}
+
+/// Any byte stream.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+
+/// A connection that is open and counted; it stops being counted when it is dropped.
+pub(crate) struct Opened {
+    pub(crate) stream: Box<dyn Stream>,
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) alpn: Option<Box<str>>,
+    pub(crate) tls: bool,
+    pub(crate) counted: Counted,
+}
+
+/// A stream that counts as an open connection while it lives.
+struct CountedStream {
+    stream: Box<dyn Stream>,
+    _counted: Counted,
+}
+
+impl AsyncRead for CountedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for CountedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// What an open connection counts toward.
+pub(crate) struct Counted {
+    cluster: Rc<ClusterRuntime>,
+    _permit: Permit,
+    _host: HostGuard,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.cluster.stats.connection_closed();
+        self.cluster.freed.notify_waiters();
+    }
+}
+
+/// Opens an HTTP connection.
+pub(crate) async fn http(
+    cluster: Rc<ClusterRuntime>,
+    host: HostHandle,
+    wanted: Wanted,
+    server_name: Option<Box<str>>,
+    permit: Permit,
+) -> Result<ClientConn, Failure> {
+    let alpn: Option<Vec<Box<str>>> = wanted
+        .alpn
+        .then(|| if wanted.upgrade { vec!["http/1.1".into()] } else { vec!["h2".into(), "http/1.1".into()] });
+    let opened = open(&cluster, &host, None, server_name, alpn, wanted.http2, permit).await?;
+    let http2 = if wanted.alpn { opened.alpn.as_deref() == Some("h2") } else { wanted.http2 };
+    cluster.stats.http_connection(http2);
+    let config = cluster.config();
+    let limits = crate::limits::of(&config.http.options, true);
+    let scheme = if opened.tls { "https" } else { "http" };
+    let side = weft_codec::Side::Client;
+    let codec =
+        if http2 { AnyCodec::http2(side, limits, scheme) } else { AnyCodec::http1(side, limits, scheme) };
+    let options = ConnOptions {
+        high_watermark: (config.buffer_limit as usize).max(16 * 1024),
+        ..ConnOptions::default()
+    };
+    let Opened { stream, local, counted, .. } = opened;
+    Ok(ClientConn::new(CountedStream { stream, _counted: counted }, codec, options).with_local(local))
+}
+
+/// Opens a connection for opaque bytes.
+pub(crate) async fn tcp(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    facts: &ConnFacts,
+    permit: Permit,
+) -> Result<Opened, Failure> {
+    let addresses =
+        facts.source.zip(facts.local).map(|(source, destination)| Addresses { source, destination });
+    let server_name = server_name(cluster.config(), host, &host.state.key().transport, "");
+    open(cluster, host, addresses, server_name, None, false, permit).await
+}
+
+async fn open(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    addresses: Option<Addresses>,
+    server_name: Option<Box<str>>,
+    alpn: Option<Vec<Box<str>>>,
+    wanted_http2: bool,
+    permit: Permit,
+) -> Result<Opened, Failure> {
+    let config = cluster.config();
+    cluster.stats.connecting();
+    let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
+    let began = Instant::now();
+    let deadline = began + config.connect_timeout;
+    let connect = layers(cluster, host, addresses, server_name, alpn, wanted_http2, config.connect_timeout);
+    let outcome = match timeout_at(deadline, connect).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::ConnectTimeout),
+    };
+    match outcome {
+        Ok((stream, local, alpn, tls)) => {
+            cluster.stats.connected(began.elapsed());
+            Ok(Opened { stream, local, alpn, tls, counted })
+        }
+        Err(failure) => {
+            cluster.stats.connect_failed(&failure);
+            Err(failure)
+        }
+    }
+}
+
+type Layered = (Box<dyn Stream>, Option<SocketAddr>, Option<Box<str>>, bool);
+
+async fn layers(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    addresses: Option<Addresses>,
+    server_name: Option<Box<str>>,
+    alpn: Option<Vec<Box<str>>>,
+    wanted_http2: bool,
+    limit: Duration,
+) -> Result<Layered, Failure> {
+    let config = cluster.config();
+    let to = match &host.endpoint.address {
+        SocketAddress::Ip(address) => Address::Ip(*address),
+        SocketAddress::Unix(path) => Address::Unix(path.clone()),
+        other => return Err(Failure::Connect(format!("{other} is not resolved"))),
+    };
+    let socket = UpstreamSocket {
+        bind: config.bind,
+        keepalive: config.keepalive.map(|k| Keepalive {
+            probes: k.probes,
+            time: k.time,
+            interval: k.interval,
+        }),
+        ..UpstreamSocket::default()
+    };
+    let stream = socket.connect(&to, limit).await.map_err(|error| {
+        if error.is_timeout() { Failure::ConnectTimeout } else { Failure::Connect(error.reason()) }
+    })?;
+    let local = stream.local_address().ok().and_then(|a| a.ip());
+    let mut stream: Box<dyn Stream> = Box::new(stream);
+    let mut agreed = None;
+    let mut encrypted = false;
+    for layer in &host.state.key().transport.layers {
+        match layer {
+            TransportLayer::ProxyProtocol(version) => {
+                let format = if *version == 2 { Format::V2 } else { Format::V1 };
+                let header = Header { format, addresses, tlvs: Tlvs::default() };
+                let bytes = header.write().map_err(|e| Failure::Connect(e.to_string()))?;
+                stream.write_all(&bytes).await.map_err(|e| Failure::Connect(e.to_string()))?;
+            }
+            TransportLayer::Tls(context) => {
+                let connector =
+                    cluster.client_tls(context).map_err(|error| Failure::Connect(error.to_string()))?;
+                let names: Vec<&str> = if config.http.auto_san_validation || context.auto_sni_san_validation {
+                    server_name.as_deref().into_iter().collect()
+                } else {
+                    Vec::new()
+                };
+                let options = ConnectOptions {
+                    sni: server_name.as_deref(),
+                    host: &host.endpoint.hostname,
+                    alpn: alpn.as_deref(),
+                    alpn_fallback: if wanted_http2 { &["h2"] } else { &[] },
+                    names: &names,
+                    address: host.endpoint.address.ip().map(|a| a.ip()),
+                };
+                let shaken = connector.connect(stream, options, limit).await;
+                cluster.stats.handshake(shaken.is_ok());
+                let (secured, peer) = shaken.map_err(|error| {
+                    if error.is_timeout() {
+                        Failure::ConnectTimeout
+                    } else {
+                        Failure::Transport(error.reason())
+                    }
+                })?;
+                agreed = peer.alpn;
+                encrypted = true;
+                stream = Box::new(secured);
+            }
+            TransportLayer::Hbone(_) | TransportLayer::Internal => {
+                return Err(Failure::Connect("this transport is not supported yet".into()));
+            }
+        }
+    }
+    Ok((stream, local, agreed, encrypted))
+}
+
+/// The server name of a connection where the request or the endpoint decides it.
+pub(crate) fn server_name(
+    config: &Cluster,
+    host: &HostHandle,
+    transport: &Transport,
+    authority: &str,
+) -> Option<Box<str>> {
+    let tls = transport.layers.iter().find_map(|l| match l {
+        TransportLayer::Tls(tls) => Some(tls),
+        _ => None,
+    })?;
+    if config.http.auto_sni && !authority.is_empty() {
+        return Some(weft_route::host::without_port(authority).into());
+    }
+    if tls.auto_host_sni && !host.endpoint.hostname.is_empty() {
+        return Some(host.endpoint.hostname.clone());
+    }
+    None
+}

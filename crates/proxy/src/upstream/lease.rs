@@ -1,0 +1,204 @@
+//! The right to send one request on a connection: circuit breakers, the pool, the counts of a host.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::time::Instant as Moment;
+use weft_balance::HostHandle;
+use weft_http::{ClientConn, ConnError, RecvResponse, SendBody};
+use weft_state::host::HostGuard;
+use weft_state::{Permit, Priority};
+use weft_tables::address::SocketAddress;
+use weft_tables::cluster::{Transport, UpstreamVersion};
+use weft_types::{RequestHead, Version};
+
+use super::cluster::ClusterRuntime;
+use super::connect::{self, Wanted};
+use crate::http::failure::Failure;
+use crate::stats::ClusterCounters;
+
+/// What tells connections of a cluster apart (design 11.5): by whom, where to, how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    /// Identity of the workload for which it is made; `None`: the proxy's own.
+    pub(crate) source: Option<std::sync::Arc<str>>,
+    /// Address.
+    pub(crate) destination: SocketAddress,
+    /// Layers on top of it.
+    pub(crate) transport: Transport,
+    /// HTTP/2 is wanted.
+    pub(crate) http2: bool,
+    /// Server name, where requests decide it.
+    pub(crate) server_name: Option<Box<str>>,
+    /// Priority: each has its own breakers and pools.
+    pub(crate) high: bool,
+}
+
+/// What a request wants of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) priority: Priority,
+    /// Version by which the client came.
+    pub(crate) version: Version,
+    pub(crate) authority: &'a str,
+    pub(crate) upgrade: bool,
+}
+
+/// The right to use a connection for one request.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    conn: ClientConn,
+    key: PoolKey,
+    cluster: Rc<ClusterRuntime>,
+    local: Option<SocketAddr>,
+    _request: Permit,
+    _host: HostGuard,
+    done: bool,
+}
+
+impl ClusterRuntime {
+    /// Waits for a connection to the host, within the limits of the circuit breakers.
+    pub(crate) async fn lease(
+        self: &Rc<Self>,
+        host: &HostHandle,
+        asked: Asked<'_>,
+    ) -> Result<Lease, Failure> {
+        let config = self.config();
+        let transport = &host.state.key().transport;
+        let http2 = match config.http.version {
+            UpstreamVersion::Http1 => false,
+            UpstreamVersion::Http2 => true,
+            UpstreamVersion::Downstream => asked.version >= Version::Http2,
+            // Settled by ALPN; until known, the first connection is shared if it turns out HTTP/2.
+            UpstreamVersion::Alpn => true,
+        };
+        let key = PoolKey {
+            source: None,
+            destination: host.endpoint.address.clone(),
+            transport: transport.clone(),
+            http2,
+            server_name: connect::server_name(config, host, transport, asked.authority),
+            high: asked.priority == Priority::High,
+        };
+        let resources = self.state.resources(asked.priority);
+        let breakers = self.breakers(asked.priority);
+        let overflow = || {
+            self.stats.inc(|s| s.upstream_rq_pending_overflow);
+            Failure::Overflow
+        };
+        let conn = match self.pool.checkout(&key, Moment::now()) {
+            Some(conn) => conn,
+            None => {
+                let _pending =
+                    resources.pending.try_acquire(breakers.max_pending_requests).ok_or_else(overflow)?;
+                self.stats.pending_began();
+                let waited = Pending(&self.stats);
+                let conn = self.wait_for_connection(&key, host, asked, http2).await?;
+                drop(waited);
+                conn
+            }
+        };
+        let request = resources.requests.try_acquire(breakers.max_requests).ok_or_else(overflow)?;
+        self.stats.request_began();
+        host.state.set_last_used(Instant::now());
+        let local = conn.local();
+        let host = host.state.begin_request();
+        Ok(Lease { conn, key, cluster: self.clone(), local, _request: request, _host: host, done: false })
+    }
+
+    async fn wait_for_connection(
+        self: &Rc<Self>,
+        key: &PoolKey,
+        host: &HostHandle,
+        asked: Asked<'_>,
+        http2: bool,
+    ) -> Result<ClientConn, Failure> {
+        let resources = self.state.resources(asked.priority);
+        let limit = self.breakers(asked.priority).max_connections;
+        loop {
+            let freed = self.freed.clone();
+            let freed = freed.notified();
+            if let Some(conn) = self.pool.checkout(key, Moment::now()) {
+                return Ok(conn);
+            }
+            let permit = match resources.connections.try_acquire(limit) {
+                Some(permit) => Some(permit),
+                // A pool without any connection always gets its first one, or requests would wait
+                // for connections of other hosts that never come to them.
+                None if self.pool.counts(key).open == 0 => Some(resources.connections.acquire()),
+                None => None,
+            };
+            let Some(permit) = permit else {
+                self.stats.inc(|s| s.upstream_cx_overflow);
+                freed.await;
+                continue;
+            };
+            let wanted = Wanted {
+                http2,
+                alpn: self.config().http.version == UpstreamVersion::Alpn,
+                upgrade: asked.upgrade,
+            };
+            let cluster = self.clone();
+            let host = host.clone();
+            let server_name = key.server_name.clone();
+            let permit = Cell::new(Some(permit));
+            let connect = || {
+                // Asked again only when a shared connect went to others: then without a limit's unit.
+                let permit = permit.take().unwrap_or_else(|| resources.connections.acquire());
+                connect::http(cluster.clone(), host.clone(), wanted, server_name.clone(), permit)
+            };
+            return self.pool.get(key, http2, connect).await;
+        }
+    }
+}
+
+/// A request that waits for a connection.
+struct Pending<'a>(&'a ClusterCounters);
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.pending_ended();
+    }
+}
+
+impl Lease {
+    pub(crate) fn version(&self) -> Version {
+        self.conn.version()
+    }
+
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// Sends the request's head.
+    pub(crate) async fn send(
+        &mut self,
+        head: &RequestHead,
+        end: bool,
+    ) -> Result<(SendBody, RecvResponse), Failure> {
+        self.conn.send_request(head, end).await.map_err(|error| match error {
+            ConnError::Codec(_) => Failure::LocalReset,
+            _ => Failure::Terminated,
+        })
+    }
+
+    /// The exchange is over and its handles are dropped: others may use the connection.
+    pub(crate) fn finished(mut self) {
+        self.done = true;
+        if !self.conn.is_multiplexed() {
+            self.cluster.pool.put(&self.key, self.conn.clone(), Moment::now());
+        }
+        self.cluster.freed.notify_waiters();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.cluster.stats.request_ended();
+        if !self.done {
+            self.cluster.freed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Toward endpoints: clusters as this worker sees them, connections, and the right to use one.
+
+pub(crate) mod cluster;
+pub(crate) mod connect;
+pub(crate) mod discover;
+pub(crate) mod lease;
+pub(crate) mod shared;

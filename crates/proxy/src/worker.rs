@@ -1,0 +1,203 @@
+//! One worker: a thread with a runtime of its own and all that it need not share (invariant 6).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use weft_filter::OpenFilters;
+use weft_filter::seam::Shared as FilterShared;
+use weft_http::ReadBuffers;
+use weft_tables::Tables;
+use weft_tables::access_log::AccessLog;
+use weft_tables::hcm::HttpManager;
+use weft_tables::listener::Listener;
+use weft_tables::tcp::TcpProxy;
+use weft_types::Name;
+use weft_types::random::{Random, SplitMix};
+
+use crate::log::{Logs, Sinks};
+use crate::process::Process;
+use crate::stats::{Counting, HttpCounters, TcpCounters};
+use crate::upstream::cluster::ClusterRuntime;
+
+/// The dice of one decision.
+pub(crate) type Dice = SplitMix;
+
+/// A worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    /// What all workers share.
+    pub(crate) process: Arc<Process>,
+    /// 0 for the first.
+    pub(crate) index: usize,
+    seed: Cell<u64>,
+    streams: Cell<u64>,
+    clusters: RefCell<HashMap<Name, Rc<ClusterRuntime>>>,
+    /// Spare read buffers of all its connections.
+    pub(crate) buffers: ReadBuffers,
+    date: RefCell<(u64, String)>,
+    /// Where this worker counts.
+    pub(crate) counting: Counting,
+    http: RefCell<HashMap<(usize, usize), Rc<HttpCounters>>>,
+    tcp: RefCell<HashMap<usize, Rc<TcpCounters>>>,
+    logs: RefCell<HashMap<usize, Rc<Logs>>>,
+    /// Log files that this worker writes.
+    pub(crate) sinks: Sinks,
+    connections: Cell<usize>,
+    idle: Notify,
+}
+
+/// A connection that is being served, for the drain to wait for.
+#[derive(Debug)]
+pub(crate) struct Serving(Rc<Worker>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+        if self.0.connections.get() == 0 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(process: Arc<Process>, index: usize, seed: u64) -> Rc<Self> {
+        let counting =
+            Counting { registry: process.registry.clone(), shard: Rc::new(process.registry.shard()) };
+        Rc::new(Self {
+            counting,
+            http: RefCell::default(),
+            tcp: RefCell::default(),
+            logs: RefCell::default(),
+            sinks: Sinks::default(),
+            connections: Cell::new(0),
+            idle: Notify::new(),
+            process,
+            index,
+            seed: Cell::new(seed),
+            streams: Cell::new(0),
+            clusters: RefCell::default(),
+            buffers: ReadBuffers::default(),
+            date: RefCell::new((0, String::new())),
+        })
+    }
+
+    /// The current configuration.
+    pub(crate) fn tables(&self) -> Arc<Tables> {
+        self.process.tables.load_full()
+    }
+
+    /// One uniform draw.
+    pub(crate) fn draw(&self) -> u64 {
+        let mut dice = SplitMix::new(self.seed.get());
+        let drawn = dice.next_u64();
+        self.seed.set(self.seed.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        drawn
+    }
+
+    /// Dice for one decision.
+    pub(crate) fn dice(&self) -> Dice {
+        SplitMix::new(self.draw())
+    }
+
+    /// A number for a stream, unlike any other of the process.
+    pub(crate) fn next_stream_id(&self) -> u64 {
+        let id = self.streams.get();
+        self.streams.set(id + 1);
+        ((self.index as u64) << 48) | id
+    }
+
+    /// The cluster of that name. Look-up may wait for discovery; with configuration from a file it is
+    /// there or it is not (design 11.4).
+    pub(crate) async fn cluster(&self, name: &Name) -> Option<Rc<ClusterRuntime>> {
+        let shared = self.process.cluster(name).await?;
+        if let Some(known) = self.clusters.borrow().get(name)
+            && Arc::ptr_eq(known.shared(), &shared)
+        {
+            return Some(known.clone());
+        }
+        let runtime =
+            ClusterRuntime::new(shared, self.process.clone(), self.counting.clone(), &mut self.dice());
+        self.clusters.borrow_mut().insert(name.clone(), runtime.clone());
+        Some(runtime)
+    }
+
+    /// The counters of a connection manager on a listener.
+    pub(crate) fn http_counters(
+        &self,
+        manager: &Arc<HttpManager>,
+        listener: &Arc<Listener>,
+    ) -> Rc<HttpCounters> {
+        let key = (Arc::as_ptr(manager) as usize, Arc::as_ptr(listener) as usize);
+        let make = || Rc::new(HttpCounters::new(manager, listener, self.counting.clone()));
+        self.http.borrow_mut().entry(key).or_insert_with(make).clone()
+    }
+
+    /// The counters of a TCP proxy.
+    pub(crate) fn tcp_counters(&self, config: &Arc<TcpProxy>) -> Rc<TcpCounters> {
+        let make = || Rc::new(TcpCounters::new(config, self.counting.clone()));
+        self.tcp.borrow_mut().entry(Arc::as_ptr(config) as usize).or_insert_with(make).clone()
+    }
+
+    /// The logs that these configurations describe.
+    pub(crate) fn logs(&self, configs: &[AccessLog]) -> Rc<Logs> {
+        let key = configs.as_ptr() as usize;
+        if let Some(logs) = self.logs.borrow().get(&key) {
+            return logs.clone();
+        }
+        let logs = Rc::new(Logs::new(configs, self));
+        self.logs.borrow_mut().insert(key, logs.clone());
+        logs
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub(crate) fn serving(self: &Rc<Self>) -> Serving {
+        self.connections.set(self.connections.get() + 1);
+        Serving(self.clone())
+    }
+
+    /// Waits until no connection is served, at most that long.
+    pub(crate) async fn idle(&self, limit: Duration) {
+        let wait = async {
+            while self.connections.get() > 0 {
+                self.idle.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, wait).await;
+    }
+
+    /// Writes out what log lines wait.
+    pub(crate) fn flush_logs(&self) {
+        self.sinks.flush();
+    }
+
+    /// Filters that the program registered.
+    pub(crate) fn open_filters(&self) -> &OpenFilters {
+        &self.process.open_filters
+    }
+
+    /// What filters share over the process.
+    pub(crate) fn filter_shared(&self) -> FilterShared {
+        self.process.filter_shared.clone()
+    }
+
+    /// The `date` field's value now (RFC 9110 section 5.6.7), made once a second.
+    pub(crate) fn date(&self) -> String {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let mut cached = self.date.borrow_mut();
+        if cached.0 != seconds {
+            *cached = (seconds, http_date(seconds));
+        }
+        cached.1.clone()
+    }
+}
+
+fn http_date(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map(|t| t.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        .unwrap_or_default()
+}
