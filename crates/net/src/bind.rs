@@ -121,7 +121,7 @@ fn open_unix(key: &SocketKey, path: &Path, options: &ListenOptions) -> Result<So
     let fail = |step, source| ListenError::Socket { key: key.to_string(), step, source };
     let file = key.address.file_path();
     if let Some(file) = file {
-        remove_stale(file).map_err(|e| fail("stale socket file", e))?;
+        remove_stale(file, Type::STREAM).map_err(|e| fail("stale socket file", e))?;
     }
     let socket =
         Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None).map_err(|e| fail("socket", e))?;
@@ -144,7 +144,7 @@ pub(crate) fn unix_address(path: &Path) -> io::Result<SockAddr> {
 
 /// Removes a socket file that nobody listens on. A live one stays, and so does any other kind of
 /// file: binding then fails with "address in use".
-fn remove_stale(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_stale(path: &Path, kind: Type) -> io::Result<()> {
     let is_socket = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata.file_type().is_socket(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -153,7 +153,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !is_socket {
         return Ok(());
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    let probe = Socket::new(Domain::UNIX, kind.nonblocking(), None)?;
     match probe.connect(&unix_address(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         _ => Ok(()),

@@ -16,7 +16,8 @@
 //! - Every listening socket comes from one [`ListenerSource`]; a key that stays in use keeps its
 //!   socket, so no connection in its accept queue is lost by a change of configuration.
 //! - Nothing here resolves names, reads configuration or knows a protocol.
-//! - Buffers are bounded: [`copy::BUFFER_MAX`] a direction, [`prefixed`] by the caller's limit.
+//! - Buffers are bounded: [`copy::BUFFER_MAX`] a direction, [`prefixed`] by the caller's limit,
+//!   [`handover::MESSAGE_MAX`] a message.
 //! - `unsafe` is allowed in this crate alone and used for one thing: owning a received descriptor.
 
 pub mod accept;
@@ -25,6 +26,7 @@ mod bind;
 pub mod connect;
 pub mod copy;
 pub mod destination;
+pub mod handover;
 pub mod keepalive;
 pub mod key;
 pub mod netns;
