@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use weft_tables::cluster::Metadata;
+use weft_tables::cluster::{Metadata, SubsetConfig};
 use weft_types::Random;
 
 use crate::host_set::{HostHandle, HostSet};
+use crate::subset::{self, Choice};
 pub use crate::view::Settings;
 use crate::view::View;
 
@@ -33,6 +34,10 @@ impl PickContext<'_> {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self { now, hash: None, subset: None, tried: &[], selection_attempts: 0, tried_priorities: &[] }
+    }
+
+    fn has_tried(&self, host: &HostHandle) -> bool {
+        self.tried.iter().any(|tried| Arc::ptr_eq(&tried.state, &host.state))
     }
 }
 
@@ -68,14 +73,32 @@ pub struct Balancer {
     settings: Settings,
     seed: u64,
     view: Option<View>,
+    subsets: Subsets,
 }
+
+/// What was made of wishes for subsets of one host set. Wishes come from routes, so there are few.
+#[derive(Debug, Default)]
+struct Subsets {
+    of: Option<Arc<HostSet>>,
+    known: Vec<Subset>,
+}
+
+#[derive(Debug)]
+struct Subset {
+    wanted: Metadata,
+    choice: Choice,
+    view: Option<View>,
+}
+
+/// Wishes remembered; beyond it the oldest is forgotten.
+const MAX_SUBSETS: usize = 1024;
 
 impl Balancer {
     /// A balancer with these settings (`Settings::from(&cluster)`). The dice give it a random start,
     /// so that workers and restarts do not all begin at the same host.
     #[must_use]
     pub fn new(settings: Settings, rng: &mut impl Random) -> Self {
-        Self { settings, seed: rng.next_u64(), view: None }
+        Self { settings, seed: rng.next_u64(), view: None, subsets: Subsets::default() }
     }
 
     /// Chooses a host of `hosts`. Give the same `Arc` as long as membership is the same: a new one
@@ -89,20 +112,83 @@ impl Balancer {
         context: &PickContext<'_>,
         rng: &mut impl Random,
     ) -> Result<Pick, NoHost> {
-        let view = match self.view.take() {
+        let (hosts, view) = match &self.settings.subsets {
+            None => (hosts, &mut self.view),
+            Some(config) => {
+                let subset = self.subsets.get(config, hosts, context.subset);
+                match &subset.choice {
+                    Choice::All => (hosts, &mut self.view),
+                    Choice::Some(hosts) => (hosts, &mut subset.view),
+                    Choice::None => return Err(NoHost::Subset),
+                }
+            }
+        };
+        let current = match view.take() {
             Some(view) if view.is_current(hosts) => view,
             stale => View::new(&self.settings, hosts, stale.as_ref(), self.seed, context.now),
         };
-        let view = self.view.insert(view);
-        let mut pick = draw(&self.settings, view, context, rng)?;
-        for _ in 0..context.selection_attempts {
-            if !context.tried.iter().any(|tried| Arc::ptr_eq(&tried.state, &pick.host.state)) {
-                break;
-            }
-            pick = draw(&self.settings, view, context, rng)?;
+        let view = view.insert(current);
+        if view.tables.is_some() {
+            hashed(view, context, rng)
+        } else {
+            scheduled(&self.settings, view, context, rng)
         }
-        Ok(pick)
     }
+}
+
+impl Subsets {
+    fn get(&mut self, config: &SubsetConfig, hosts: &Arc<HostSet>, wanted: Option<&Metadata>) -> &mut Subset {
+        if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, hosts)) {
+            self.known.clear();
+            self.of = Some(Arc::clone(hosts));
+        }
+        let nothing = Metadata::new();
+        let wanted = wanted.unwrap_or(&nothing);
+        let index = self.known.iter().position(|subset| subset.wanted == *wanted).unwrap_or_else(|| {
+            if self.known.len() == MAX_SUBSETS {
+                self.known.remove(0);
+            }
+            let choice = subset::choose(config, hosts, Some(wanted));
+            self.known.push(Subset { wanted: wanted.clone(), choice, view: None });
+            self.known.len() - 1
+        });
+        &mut self.known[index]
+    }
+}
+
+/// Policies with schedules and dice: draws until a host is found that was not tried.
+fn scheduled(
+    settings: &Settings,
+    view: &mut View,
+    context: &PickContext<'_>,
+    rng: &mut impl Random,
+) -> Result<Pick, NoHost> {
+    let mut pick = draw(settings, view, context, rng)?;
+    for _ in 0..context.selection_attempts {
+        if !context.has_tried(&pick.host) {
+            break;
+        }
+        pick = draw(settings, view, context, rng)?;
+    }
+    Ok(pick)
+}
+
+/// Consistent hashing: the hash chooses the priority too, so that a key stays where it is. Degraded
+/// hosts are in no table, and panic never fails, as in Envoy.
+fn hashed(view: &View, context: &PickContext<'_>, rng: &mut impl Random) -> Result<Pick, NoHost> {
+    let hash = context.hash.unwrap_or_else(|| rng.next_u64());
+    let (priority, _) = view.loads.choose(hash);
+    let table = view.tables.as_ref().and_then(|tables| tables.get(priority)).ok_or(NoHost::Empty)?;
+    let panic = view.loads.panic.get(priority).copied().unwrap_or(false);
+    let none = || if view.hosts.is_empty() { NoHost::Empty } else { NoHost::NoHealthy };
+    let mut host = table.host(hash, 0).ok_or_else(none)?;
+    for attempt in 1..=context.selection_attempts {
+        if !context.has_tried(host) {
+            break;
+        }
+        host = table.host(hash, attempt).ok_or_else(none)?;
+    }
+    Ok(Pick { host: Arc::clone(host), panic })
 }
 
 fn draw(

@@ -230,3 +230,85 @@ fn slow_start_ramps_a_new_host_up() {
     share(5, 420);
     share(11, 700);
 }
+
+mod subsets {
+    use std::collections::BTreeMap;
+
+    use weft_tables::cluster::{Endpoint, MetadataValue, SubsetConfig, SubsetFallback};
+
+    use super::*;
+
+    fn text(text: &str) -> MetadataValue {
+        MetadataValue::String(text.into())
+    }
+
+    fn versioned(port: u16, version: &str) -> Endpoint {
+        let pairs = BTreeMap::from([("version".into(), text(version)), ("stage".into(), text("prod"))]);
+        let mut endpoint = endpoint(port, 1, Health::Healthy);
+        endpoint.metadata.insert("envoy.lb".into(), Arc::new(MetadataValue::Struct(pairs)));
+        endpoint
+    }
+
+    fn wish(pairs: &[(&str, &str)]) -> Metadata {
+        pairs.iter().map(|(key, value)| ((*key).into(), Arc::new(text(value)))).collect()
+    }
+
+    fn ports(fallback: SubsetFallback, wanted: &[(&str, &str)]) -> Result<Vec<u16>, NoHost> {
+        let now = Instant::now();
+        let endpoints = vec![versioned(1, "v1"), versioned(2, "v2"), versioned(3, "v2")];
+        let hosts = host_set(vec![locality(0, None, endpoints)], now);
+        let config = SubsetConfig { selectors: vec![vec!["version".into()]], fallback };
+        let settings = Settings { subsets: Some(config), ..settings(LbPolicy::RoundRobin) };
+        let mut balancer = balancer(settings, 1);
+        let wanted = wish(wanted);
+        let context = PickContext { subset: Some(&wanted), ..PickContext::new(now) };
+        let mut ports = Vec::new();
+        for _ in 0..6 {
+            ports.push(port(&balancer.pick(&hosts, &context, &mut SplitMix::new(1))?.host));
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        Ok(ports)
+    }
+
+    #[test]
+    fn a_subset_needs_a_selector_with_its_keys_and_a_host_with_its_pairs() {
+        assert_eq!(ports(SubsetFallback::None, &[("version", "v2")]), Ok(vec![2, 3]));
+        assert_eq!(ports(SubsetFallback::None, &[("version", "v1")]), Ok(vec![1]));
+        let missed: [&[(&str, &str)]; 4] =
+            [&[("version", "v3")], &[("stage", "prod")], &[("version", "v1"), ("stage", "prod")], &[]];
+        for wanted in missed {
+            assert_eq!(ports(SubsetFallback::None, wanted), Err(NoHost::Subset), "{wanted:?}");
+            assert_eq!(ports(SubsetFallback::Any, wanted), Ok(vec![1, 2, 3]), "{wanted:?}");
+            let default = SubsetFallback::Default(BTreeMap::from([("version".into(), text("v1"))]));
+            assert_eq!(ports(default, wanted), Ok(vec![1]), "{wanted:?}");
+        }
+        let unknown = SubsetFallback::Default(BTreeMap::from([("version".into(), text("v9"))]));
+        assert_eq!(ports(unknown, &[]), Err(NoHost::Subset));
+    }
+}
+
+#[test]
+fn consistent_hashing_keeps_a_key_and_avoids_unhealthy_hosts() {
+    let now = Instant::now();
+    let hosts = host_set(vec![locality(0, None, weighted(&[1; 5]))], now);
+    for policy in [LbPolicy::Maglev(251), LbPolicy::RingHash { min_size: 64, max_size: 1024, murmur: false }]
+    {
+        let mut one = balancer(settings(policy.clone()), 1);
+        let mut two = balancer(settings(policy), 2);
+        for key in 0..40u64 {
+            let context =
+                PickContext { hash: Some(crate::hash::xx(&key.to_le_bytes(), 0)), ..PickContext::new(now) };
+            let mut rng = SplitMix::new(key);
+            let first = one.pick(&hosts, &context, &mut rng).unwrap().host;
+            assert!(Arc::ptr_eq(&first, &two.pick(&hosts, &context, &mut rng).unwrap().host));
+            let tried = [Arc::clone(&first)];
+            let again = PickContext { tried: &tried, selection_attempts: 50, ..context };
+            assert!(!Arc::ptr_eq(&first, &one.pick(&hosts, &again, &mut rng).unwrap().host));
+            first.state.set(HealthFlag::FailedActiveCheck);
+            assert!(!Arc::ptr_eq(&first, &one.pick(&hosts, &context, &mut rng).unwrap().host));
+            first.state.clear(HealthFlag::FailedActiveCheck);
+            assert!(Arc::ptr_eq(&first, &one.pick(&hosts, &context, &mut rng).unwrap().host));
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! The hosts of a cluster with the state of each.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use weft_state::{ClusterState, HealthFlag, HostState};
-use weft_tables::cluster::{Endpoint, Endpoints, Health, Locality, MetadataValue};
+use weft_tables::cluster::{Endpoint, Endpoints, Health, LbPolicy, Locality, MetadataValue};
+
+use crate::table::HashTable;
 
 /// Highest priority that is looked at; Envoy refuses configurations with more.
 pub const MAX_PRIORITY: u32 = 128;
@@ -102,6 +104,20 @@ pub struct HostSet {
     /// Overprovisioning factor, percent.
     pub overprovisioning: u32,
     cluster: Arc<ClusterState>,
+    /// The latest hash tables, for the other workers.
+    tables: Mutex<Option<(TableKey, Arc<HashTables>)>>,
+}
+
+/// Hash tables by priority.
+pub(crate) type HashTables = Vec<HashTable>;
+
+/// What hash tables depend on besides the members.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TableKey {
+    pub(crate) health_version: u64,
+    pub(crate) policy: LbPolicy,
+    pub(crate) locality_weighted: bool,
+    pub(crate) panic: Vec<bool>,
 }
 
 impl HostSet {
@@ -135,7 +151,12 @@ impl HostSet {
                 .collect();
             priorities[index].push(LocalityHosts { weight: group.weight, hosts });
         }
-        Self { priorities, overprovisioning: endpoints.overprovisioning, cluster: Arc::clone(cluster) }
+        Self {
+            priorities,
+            overprovisioning: endpoints.overprovisioning,
+            cluster: Arc::clone(cluster),
+            tables: Mutex::new(None),
+        }
     }
 
     /// The hosts for which `keep` holds, in the same priorities and localities.
@@ -149,7 +170,27 @@ impl HostSet {
             priorities: self.priorities.iter().map(|p| p.iter().map(&mut filter).collect()).collect(),
             overprovisioning: self.overprovisioning,
             cluster: Arc::clone(&self.cluster),
+            tables: Mutex::new(None),
         }
+    }
+
+    /// The tables for a key: those that another worker has made, or new ones.
+    pub(crate) fn hash_tables(&self, key: TableKey, make: impl FnOnce() -> HashTables) -> Arc<HashTables> {
+        let mut latest = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, tables)) = &*latest
+            && *known == key
+        {
+            return Arc::clone(tables);
+        }
+        let tables = Arc::new(make());
+        *latest = Some((key, Arc::clone(&tables)));
+        tables
+    }
+
+    /// The cluster's state.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<ClusterState> {
+        &self.cluster
     }
 
     /// All hosts, by priority and locality.

@@ -19,10 +19,16 @@
 
 pub mod balancer;
 pub mod edf;
+pub mod hash;
 pub mod host_set;
+mod maglev;
+pub mod outlier;
 pub mod priority;
 pub mod retry;
+mod ring;
 pub mod slow_start;
+mod subset;
+mod table;
 pub mod transport;
 mod view;
 

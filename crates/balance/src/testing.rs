@@ -53,7 +53,14 @@ pub(crate) fn weighted(weights: &[u32]) -> Vec<Endpoint> {
 }
 
 pub(crate) fn settings(policy: LbPolicy) -> Settings {
-    Settings { policy, locality_weighted: false, panic_threshold: 50, fail_on_panic: false, slow_start: None }
+    Settings {
+        policy,
+        locality_weighted: false,
+        panic_threshold: 50,
+        fail_on_panic: false,
+        slow_start: None,
+        subsets: None,
+    }
 }
 
 pub(crate) fn port(host: &Host) -> u16 {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use weft_state::HostState;
-use weft_tables::cluster::{Cluster, LbPolicy, SlowStart};
+use weft_tables::cluster::{Cluster, LbPolicy, SlowStart, SubsetConfig};
 use weft_types::Random;
 
 use crate::edf::Edf;
-use crate::host_set::{HostHandle, HostHealth, HostSet, LocalityHosts, Membership};
+use crate::host_set::{HashTables, HostHandle, HostHealth, HostSet, LocalityHosts, Membership, TableKey};
 use crate::priority::Loads;
 use crate::slow_start;
+use crate::table::{self, HashTable};
 
 /// How a balancer chooses.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub fail_on_panic: bool,
     /// Slow start, for round robin and least request.
     pub slow_start: Option<SlowStart>,
+    /// Subsets by endpoint metadata.
+    pub subsets: Option<SubsetConfig>,
 }
 
 impl From<&Cluster> for Settings {
@@ -36,6 +39,7 @@ impl From<&Cluster> for Settings {
             panic_threshold: cluster.panic_threshold.clamp(0.0, 100.0).round() as u32,
             fail_on_panic: cluster.fail_on_panic,
             slow_start: cluster.balancing.slow_start,
+            subsets: cluster.balancing.subsets.clone(),
         }
     }
 }
@@ -47,6 +51,8 @@ pub(crate) struct View {
     pub(crate) health_version: u64,
     pub(crate) loads: Loads,
     pub(crate) levels: Vec<Level>,
+    /// For consistent hashing: one table a priority.
+    pub(crate) tables: Option<Arc<HashTables>>,
 }
 
 /// One priority.
@@ -95,7 +101,8 @@ impl View {
             .enumerate()
             .map(|(index, groups)| builder.level(groups, previous.and_then(|view| view.levels.get(index))))
             .collect();
-        Self { hosts: Arc::clone(hosts), health_version, loads, levels }
+        let tables = builder.tables(hosts, health_version, &loads);
+        Self { hosts: Arc::clone(hosts), health_version, loads, levels, tables }
     }
 
     pub(crate) fn is_current(&self, hosts: &Arc<HostSet>) -> bool {
@@ -119,6 +126,26 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// The hash tables. They can be large and are the same for all workers, so workers share them.
+    fn tables(&self, hosts: &Arc<HostSet>, health_version: u64, loads: &Loads) -> Option<Arc<HashTables>> {
+        let policy = &self.settings.policy;
+        if !matches!(policy, LbPolicy::RingHash { .. } | LbPolicy::Maglev(_)) {
+            return None;
+        }
+        let key = TableKey {
+            health_version,
+            policy: policy.clone(),
+            locality_weighted: self.settings.locality_weighted,
+            panic: loads.panic.clone(),
+        };
+        Some(hosts.hash_tables(key, || {
+            let table = |(groups, panic): (&Vec<LocalityHosts>, &bool)| {
+                HashTable::new(policy, &table::shares(groups, *panic, self.settings.locality_weighted))
+            };
+            hosts.priorities.iter().zip(&loads.panic).filter_map(table).collect()
+        }))
+    }
+
     fn level(&self, groups: &[LocalityHosts], previous: Option<&Level>) -> Level {
         let all = groups.iter().flat_map(|group| &group.hosts).cloned().collect();
         Level {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -87,7 +87,6 @@ pub struct ClusterState {
     high: Resources,
     hosts: Registry<HostKey, HostState>,
     health_version: Arc<Padded<AtomicU64>>,
-    ejected: Padded<AtomicU32>,
     ejecting: Mutex<()>,
 }
 
@@ -101,7 +100,6 @@ impl ClusterState {
             high: Resources::default(),
             hosts: Registry::default(),
             health_version: Arc::default(),
-            ejected: Padded::default(),
             ejecting: Mutex::new(()),
         }
     }
@@ -140,43 +138,18 @@ impl ClusterState {
         self.health_version.load(Ordering::Acquire)
     }
 
-    /// Hosts that outlier detection has ejected now (`outlier_detection.ejections_active`).
-    #[must_use]
-    pub fn ejected_hosts(&self) -> u32 {
-        self.ejected.load(Ordering::Relaxed)
-    }
-
-    /// Sole right to eject and bring back hosts of this cluster: two workers must not both find room
-    /// for one more.
-    #[must_use]
-    pub fn ejections(&self) -> Ejections<'_> {
-        Ejections { state: self, _lock: lock(&self.ejecting) }
+    /// Sole right to eject hosts of this cluster and to bring them back: two workers must not both
+    /// find room for one more. Held for the length of one decision.
+    pub fn lock_ejections(&self) -> Ejections<'_> {
+        Ejections { _lock: lock(&self.ejecting) }
     }
 }
 
-/// The right to change which hosts are ejected, held for the length of one decision.
+/// The right to change which hosts of a cluster are ejected.
 #[derive(Debug)]
+#[must_use]
 pub struct Ejections<'a> {
-    state: &'a ClusterState,
     _lock: MutexGuard<'a, ()>,
-}
-
-impl Ejections<'_> {
-    /// Hosts ejected now.
-    #[must_use]
-    pub fn active(&self) -> u32 {
-        self.state.ejected_hosts()
-    }
-
-    /// Counts one more.
-    pub fn add(&mut self) {
-        self.state.ejected.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts one fewer.
-    pub fn remove(&mut self) {
-        let _ = self.state.ejected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    }
 }
 
 #[cfg(test)]
