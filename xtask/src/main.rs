@@ -1,2 +1,76 @@
-//! Tasks of the repository.
-fn main() {}
+//! Tasks of the repository: `cargo xtask NAME`.
+//!
+//! | task | what |
+//! |---|---|
+//! | `ci` | everything that must hold before a change lands; what `.ci/run` calls |
+//! | `tidy` | the rules of the code's structure |
+//! | `tools` | installs what tests need and the repository does not carry: real Envoy, cargo-deny |
+//! | `oracle` | the call table through Envoy and `weft-proxy` |
+//! | `suite NAME` | longer runs, whose results are kept under `results/` |
+//! | `bench proxy` | CPU per request beside Envoy, nginx and a bare relay |
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod bench;
+mod ci;
+mod oracle;
+mod relay;
+mod shell;
+mod suite;
+mod tidy;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Tasks of the repository.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must hold before a change lands.
+    Ci,
+    /// The rules of the code's structure.
+    Tidy,
+    /// Installs real Envoy and cargo-deny under target/tools.
+    Tools,
+    /// The call table through Envoy and weft-proxy; see `--help` after `--`.
+    #[command(trailing_var_arg = true, allow_hyphen_values = true, disable_help_flag = true)]
+    Oracle {
+        /// Arguments of the oracle.
+        arguments: Vec<String>,
+    },
+    /// Longer runs, whose results are kept.
+    Suite {
+        /// Which one; without it, the list.
+        name: Option<String>,
+    },
+    /// Measurements.
+    Bench(bench::Options),
+    /// A bare TCP relay on one thread: the floor of what a proxy can cost.
+    #[command(hide = true)]
+    Relay {
+        /// Address to listen on.
+        listen: String,
+        /// Address to connect to.
+        upstream: String,
+    },
+}
+
+fn main() -> Result<ExitCode> {
+    std::env::set_current_dir(shell::root())?;
+    let good = match Options::parse().task {
+        Task::Ci => ci::run_all()?,
+        Task::Tidy => tidy::run()?,
+        Task::Tools => tools::install().map(|()| true)?,
+        Task::Oracle { arguments } => oracle::run(&arguments)?,
+        Task::Suite { name } => suite::run(name.as_deref())?,
+        Task::Bench(options) => bench::run(&options)?,
+        Task::Relay { listen, upstream } => relay::run(&listen, &upstream).map(|()| true)?,
+    };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

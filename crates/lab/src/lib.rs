@@ -32,6 +32,7 @@ pub mod judge;
 pub mod netns;
 pub mod normalize;
 pub mod outcome;
+pub mod process;
 pub mod report;
 pub mod runner;
 pub mod subject;

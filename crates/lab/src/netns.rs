@@ -1,1 +1,170 @@
-//! Network namespaces.
+//! Hosts as Linux network namespaces, joined by veth, with Istio's redirection. Needs root: that it is
+//! missing is a failure, never a reason to skip.
+//!
+//! ```text
+//! namespace client                                  namespace server
+//! program ─► OUTPUT ─ REDIRECT 15001 ─► proxy (uid 1337) ─veth─► program
+//! ```
+//!
+//! Names are unique to this process, and only what was made here is deleted.
+
+use anyhow::{Context, Result, bail};
+use nix::sched::{CloneFlags, setns};
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// User and group of a sidecar, whose own traffic is not redirected.
+pub const PROXY_UID: u32 = 1337;
+/// Where a sidecar receives what the workload sends.
+pub const OUTBOUND_PORT: u16 = 15001;
+/// Where a sidecar receives what is sent to the workload.
+pub const INBOUND_PORT: u16 = 15006;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A network namespace; dropping it deletes it with its interfaces.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+    /// Its address on the link.
+    pub address: IpAddr,
+}
+
+/// Two hosts on one link, each the other's default route, so that an address that nobody has still
+/// leaves the machine.
+///
+/// # Errors
+/// Without root, or when `ip` fails.
+pub fn pair() -> Result<(Host, Host)> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("network namespaces need root");
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let link = format!("w{}n{number}", std::process::id());
+    let one = Host::make(&format!("weft-{link}-a"), [10, 77, 0, 1])?;
+    let other = Host::make(&format!("weft-{link}-b"), [10, 77, 0, 2])?;
+    // Made inside the first namespace, so that names on this machine cannot collide.
+    let (near, far) = ("eth0", "peer0");
+    ip(&["-n", &one.name, "link", "add", near, "type", "veth", "peer", "name", far])?;
+    ip(&["-n", &one.name, "link", "set", far, "netns", &other.name])?;
+    ip(&["-n", &other.name, "link", "set", far, "name", near])?;
+    for (host, gateway) in [(&one, &other), (&other, &one)] {
+        ip(&["-n", &host.name, "address", "add", &format!("{}/24", host.address), "dev", near])?;
+        ip(&["-n", &host.name, "link", "set", near, "up"])?;
+        ip(&["-n", &host.name, "link", "set", "lo", "up"])?;
+        ip(&["-n", &host.name, "route", "add", "default", "via", &gateway.address.to_string()])
+            .or_else(|_| ip(&["-n", &host.name, "route", "replace", "default", "dev", near]))?;
+    }
+    Ok((one, other))
+}
+
+impl Host {
+    fn make(name: &str, address: [u8; 4]) -> Result<Self> {
+        ip(&["netns", "add", name])?;
+        Ok(Host { name: name.to_owned(), address: IpAddr::V4(Ipv4Addr::from(address)) })
+    }
+
+    /// A command that will run inside, as `uid` if given. The pid of the child is the program's own:
+    /// both wrappers replace themselves by it.
+    pub fn command(&self, program: &str, uid: Option<u32>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]);
+        if let Some(uid) = uid {
+            command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={uid}"), "--clear-groups"]);
+        }
+        command.arg(program);
+        command
+    }
+
+    /// Runs `body` on a thread of its own inside: the sockets that it makes belong to this host, also
+    /// when they are used elsewhere later.
+    ///
+    /// # Errors
+    /// When the namespace cannot be entered, or `body` fails or panics.
+    pub fn enter<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                let namespace = File::open(format!("/run/netns/{}", self.name))?;
+                setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
+                body()
+            });
+            inside.join().map_err(|_| anyhow::anyhow!("panic inside {}", self.name))?
+        })
+    }
+
+    /// Redirects TCP as Istio does for a pod: what others send to 15006, what the workload sends to
+    /// 15001, and leaves alone what the proxy itself sends.
+    ///
+    /// # Errors
+    /// When `iptables` refuses a rule.
+    pub fn redirect(&self) -> Result<()> {
+        let proxy = PROXY_UID.to_string();
+        for chain in ["ISTIO_INBOUND", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT", "ISTIO_REDIRECT"] {
+            self.rule(&["-N", chain])?;
+        }
+        let to_port = |port: u16| port.to_string();
+        self.rule(&[
+            "-A",
+            "ISTIO_REDIRECT",
+            "-p",
+            "tcp",
+            "-j",
+            "REDIRECT",
+            "--to-ports",
+            &to_port(OUTBOUND_PORT),
+        ])?;
+        self.rule(&[
+            "-A",
+            "ISTIO_IN_REDIRECT",
+            "-p",
+            "tcp",
+            "-j",
+            "REDIRECT",
+            "--to-ports",
+            &to_port(INBOUND_PORT),
+        ])?;
+        self.rule(&["-A", "PREROUTING", "-p", "tcp", "-j", "ISTIO_INBOUND"])?;
+        for port in ["15008", "15090", "15021", "15020"] {
+            self.rule(&["-A", "ISTIO_INBOUND", "-p", "tcp", "--dport", port, "-j", "RETURN"])?;
+        }
+        self.rule(&["-A", "ISTIO_INBOUND", "-p", "tcp", "-j", "ISTIO_IN_REDIRECT"])?;
+        self.rule(&["-A", "OUTPUT", "-p", "tcp", "-j", "ISTIO_OUTPUT"])?;
+        self.rule(&["-A", "ISTIO_OUTPUT", "-o", "lo", "-s", "127.0.0.6/32", "-j", "RETURN"])?;
+        for owner in ["--uid-owner", "--gid-owner"] {
+            let own = |rest: &[&str]| {
+                let rule = [&["-A", "ISTIO_OUTPUT"], rest].concat();
+                self.rule(&rule)
+            };
+            let tcp = ["-o", "lo", "!", "-d", "127.0.0.1/32", "-p", "tcp", "!", "--dport", "15008"];
+            own(&[&tcp[..], &["-m", "owner", owner, &proxy, "-j", "ISTIO_IN_REDIRECT"]].concat())?;
+            own(&["-o", "lo", "-m", "owner", "!", owner, &proxy, "-j", "RETURN"])?;
+            own(&["-m", "owner", owner, &proxy, "-j", "RETURN"])?;
+        }
+        self.rule(&["-A", "ISTIO_OUTPUT", "-d", "127.0.0.1/32", "-j", "RETURN"])?;
+        self.rule(&["-A", "ISTIO_OUTPUT", "-j", "ISTIO_REDIRECT"])
+    }
+
+    fn rule(&self, words: &[&str]) -> Result<()> {
+        run("ip", &[&["netns", "exec", &self.name, "iptables", "-w", "-t", "nat"], words].concat())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = ip(&["netns", "delete", &self.name]);
+    }
+}
+
+fn ip(words: &[&str]) -> Result<()> {
+    run("ip", words)
+}
+
+fn run(program: &str, words: &[&str]) -> Result<()> {
+    let done = Command::new(program).args(words).output().with_context(|| format!("starting {program}"))?;
+    if !done.status.success() {
+        bail!("{program} {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim());
+    }
+    Ok(())
+}

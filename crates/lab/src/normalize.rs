@@ -52,10 +52,10 @@ pub fn normalize(outcome: &Outcome, facts: &Facts) -> Outcome {
     let mut outcome = outcome.clone();
     outcome.answers.iter_mut().for_each(|answer| facts.answer(answer));
     outcome.seen.iter_mut().for_each(|seen| facts.seen(seen));
-    // A later attempt has as much time as the first, less what chance (the back-off) has used.
+    // A later attempt has the time of the first, less what the back-off used, which is chance.
     for seen in outcome.seen.iter_mut().skip(1) {
         for (_, value) in seen.headers.iter_mut().filter(|(name, _)| name == TIME_LEFT) {
-            *value = format!("at most {}", value.trim_start_matches("at most "));
+            "<time left>".clone_into(value);
         }
     }
     for line in &mut outcome.log {
@@ -75,7 +75,7 @@ impl Facts {
         self.headers(&mut answer.headers);
         self.headers(&mut answer.trailers);
         self.text(&mut answer.body);
-        for text in &mut answer.received {
+        if let Some(text) = &mut answer.received {
             if let Some(pattern) = LINES.as_ref() {
                 *text = pattern.replace_all(text, "$1: <volatile>").into_owned();
             }
@@ -138,12 +138,10 @@ impl Facts {
     }
 }
 
-/// A round figure as it is; any other, which is what was left of one, as the next quarter of a second.
+/// A round figure as it is, for it was configured; any other is what was left of one.
 fn time_left(value: &str) -> String {
-    match value.parse::<u64>() {
-        Ok(ms) if ms % 50 != 0 => format!("at most {}", ms.div_ceil(250) * 250),
-        _ => value.to_owned(),
-    }
+    let round = value.parse::<u64>().is_ok_and(|ms| ms % 50 == 0);
+    if round { value.to_owned() } else { "<time left>".to_owned() }
 }
 
 #[cfg(test)]

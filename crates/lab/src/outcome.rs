@@ -28,8 +28,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// An outcome that says only why there is none.
-    pub fn failed(why: impl ToString) -> Self {
-        Outcome { failure: Some(why.to_string()), ..Outcome::default() }
+    pub fn failed(why: impl Into<String>) -> Self {
+        Outcome { failure: Some(why.into()), ..Outcome::default() }
     }
 }
 

