@@ -123,11 +123,11 @@ impl Balancer {
                 }
             }
         };
-        let current = match view.take() {
-            Some(view) if view.is_current(hosts) => view,
-            stale => View::new(&self.settings, hosts, stale.as_ref(), self.seed, context.now),
-        };
-        let view = view.insert(current);
+        if !view.as_ref().is_some_and(|view| view.is_current(hosts)) {
+            let made = View::new(&self.settings, hosts, view.as_ref(), self.seed, context.now);
+            *view = Some(made);
+        }
+        let view = view.as_mut().ok_or(NoHost::Empty)?;
         if view.tables.is_some() {
             hashed(view, context, rng)
         } else {

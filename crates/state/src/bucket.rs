@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 /// A token bucket shared by all workers (`envoy.type.v3.TokenBucket`; local rate limit, connection
 /// rate limit). It starts full and is filled by `tokens_per_fill` each `fill_interval`, up to
-/// `max_tokens`.
+/// `max_tokens`. Keep buckets in a [`crate::Registry`] by the key that the filter's configuration
+/// makes, so that they outlive it.
 #[derive(Debug)]
 pub struct TokenBucket {
     level: Mutex<Fill>,

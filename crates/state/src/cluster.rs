@@ -1,9 +1,7 @@
 //! Registries of cluster and host state.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use weft_tables::address::SocketAddress;
@@ -12,44 +10,8 @@ use weft_types::Name;
 
 use crate::host::{HostKey, HostState};
 use crate::padded::Padded;
+use crate::registry::Registry;
 use crate::resource::{Priority, Resources};
-
-/// A map that keeps no value alive: a value lives as long as somebody uses it.
-#[derive(Debug)]
-struct Registry<K, V>(Mutex<HashMap<K, Weak<V>>>);
-
-impl<K, V> Default for Registry<K, V> {
-    fn default() -> Self {
-        Self(Mutex::new(HashMap::new()))
-    }
-}
-
-impl<K: Hash + Eq, V> Registry<K, V> {
-    fn get_or_make(&self, key: K, make: impl FnOnce(&K) -> V) -> Arc<V> {
-        let mut map = lock(&self.0);
-        if let Some(found) = map.get(&key).and_then(Weak::upgrade) {
-            return found;
-        }
-        // Entries of values that are gone are dropped when the map would grow, so it stays within
-        // twice the number of living values.
-        if map.len() == map.capacity() {
-            map.retain(|_, value| value.strong_count() > 0);
-        }
-        let made = Arc::new(make(&key));
-        map.insert(key, Arc::downgrade(&made));
-        made
-    }
-
-    fn living(&self) -> Vec<Arc<V>> {
-        lock(&self.0).values().filter_map(Weak::upgrade).collect()
-    }
-}
-
-/// A thread that panicked while it held the lock left no half-made change: maps are changed in one
-/// step. So poison is ignored.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// All cluster states of the process.
 #[derive(Debug, Default)]
@@ -141,7 +103,7 @@ impl ClusterState {
     /// Sole right to eject hosts of this cluster and to bring them back: two workers must not both
     /// find room for one more. Held for the length of one decision.
     pub fn lock_ejections(&self) -> Ejections<'_> {
-        Ejections { _lock: lock(&self.ejecting) }
+        Ejections { _lock: self.ejecting.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 
@@ -175,16 +137,6 @@ mod tests {
         drop(first);
         drop(permit);
         assert_eq!(states.living().len(), 1);
-    }
-
-    #[test]
-    fn state_goes_with_its_last_user_and_the_map_does_not_grow_with_the_dead() {
-        let states = ClusterStates::new();
-        let name: Name = "c".into();
-        for hash in 0..10_000 {
-            drop(states.get(&name, hash));
-        }
-        assert!(lock(&states.clusters.0).len() < 64);
     }
 
     #[test]

@@ -24,10 +24,12 @@ pub mod host;
 pub mod instant;
 pub mod outlier;
 pub mod padded;
+pub mod registry;
 pub mod resource;
 
 pub use bucket::TokenBucket;
 pub use cluster::{ClusterState, ClusterStates};
 pub use host::{HealthFlag, HostKey, HostState};
 pub use outlier::OutlierCounters;
+pub use registry::Registry;
 pub use resource::{Permit, Priority, Resource, Resources};

@@ -5,6 +5,7 @@
 //! adds the shards up.
 
 pub mod buckets;
+pub mod cache;
 mod cells;
 pub mod names;
 pub mod prometheus;
@@ -12,6 +13,7 @@ pub mod registry;
 pub mod snapshot;
 pub mod text;
 
+pub use cache::SeriesCache;
 pub use cells::Shard;
 pub use names::Scope;
 pub use registry::{Kind, Registry, Series};

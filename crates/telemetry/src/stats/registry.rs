@@ -37,6 +37,8 @@ pub struct Series {
     /// Labels in Prometheus output, in order.
     pub labels: Vec<(Box<str>, Box<str>)>,
     cell: u32,
+    /// What the cells held when the series got them from one that was removed.
+    baseline: Box<[u64]>,
 }
 
 /// Names, and the memory behind them.
@@ -54,6 +56,8 @@ pub struct Registry {
 struct Table {
     by_name: HashMap<(Kind, Box<str>), Arc<Series>>,
     next: u32,
+    /// Cells of removed series, by kind.
+    free: HashMap<Kind, Vec<u32>>,
 }
 
 impl Default for Registry {
@@ -74,7 +78,7 @@ impl Registry {
     pub fn with_limit(limit: u32) -> Self {
         Self {
             limit,
-            table: Mutex::new(Table { by_name: HashMap::new(), next: 0 }),
+            table: Mutex::new(Table { by_name: HashMap::new(), next: 0, free: HashMap::new() }),
             shards: Mutex::default(),
             set: Cells::new(limit),
             refused: AtomicU64::new(0),
@@ -126,22 +130,45 @@ impl Registry {
         }
     }
 
+    /// Removes all series whose text names start with `prefix`, such as `cluster.reviews.`, and gives
+    /// their cells to later ones. Nobody may count with their handles any more: call it when the last
+    /// user of the object is gone.
+    pub fn remove(&self, prefix: &str) {
+        let mut table = lock(&self.table);
+        let Table { by_name, free, .. } = &mut *table;
+        by_name.retain(|(kind, name), series| {
+            let keep = !name.starts_with(prefix);
+            if !keep {
+                free.entry(*kind).or_default().push(series.cell);
+            }
+            keep
+        });
+    }
+
     /// Series that were refused because the registry was full. Their handles count into nothing.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// The sum of a counter.
+    /// The sum of a counter over all workers.
     #[must_use]
     pub fn counter_value(&self, counter: Counter) -> u64 {
-        self.sum(&lock(&self.shards), counter.0)
+        self.value(Kind::Counter, counter.0)
     }
 
-    /// The sum of a gauge.
+    /// The sum of a gauge over all workers.
     #[must_use]
     pub fn gauge_value(&self, gauge: Gauge) -> u64 {
-        self.sum(&lock(&self.shards), gauge.0)
+        self.value(Kind::Gauge, gauge.0)
+    }
+
+    /// By search through all series: for tests and rare questions.
+    fn value(&self, kind: Kind, cell: u32) -> u64 {
+        let table = lock(&self.table);
+        let series = table.by_name.values().find(|series| series.kind == kind && series.cell == cell);
+        let before = series.and_then(|series| series.baseline.first()).copied().unwrap_or(0);
+        self.sum(&lock(&self.shards), cell).wrapping_sub(before)
     }
 
     /// All series that pass the filter with their values, sorted by name.
@@ -156,7 +183,10 @@ impl Registry {
     }
 
     fn sample(&self, shards: &[Arc<Cells>], series: Arc<Series>) -> Sample {
-        let sum = |offset| self.sum(shards, series.cell + offset);
+        let sum = |offset: u32| {
+            let before = series.baseline.get(offset as usize).copied().unwrap_or(0);
+            self.sum(shards, series.cell + offset).wrapping_sub(before)
+        };
         let (value, used) = match series.kind {
             Kind::Counter => (Value::Number(sum(0)), sum(0) > 0),
             Kind::Gauge => (Value::Number(sum(0)), sum(1) > 0),
@@ -180,15 +210,30 @@ impl Registry {
         if let Some(series) = table.by_name.get(&key) {
             return series.cell;
         }
-        let cell = table.next;
-        let Some(next) = cell.checked_add(cells).filter(|next| *next <= self.limit) else {
-            self.refused.fetch_add(1, Relaxed);
-            // Beyond all cells: counting there does nothing.
-            return u32::MAX - buckets::CELLS;
+        let (cell, baseline) = match table.free.get_mut(&kind).and_then(Vec::pop) {
+            Some(cell) => {
+                let range = cell..cell.saturating_add(cells);
+                for set in range.clone().filter_map(|index| self.set.cell(index)) {
+                    set.store(0, Relaxed);
+                }
+                // The workers' memory is theirs alone; so their cells are not cleared but counted from
+                // here.
+                let shards = lock(&self.shards);
+                (cell, range.map(|index| self.sum(&shards, index)).collect())
+            }
+            None => {
+                let cell = table.next;
+                let Some(next) = cell.checked_add(cells).filter(|next| *next <= self.limit) else {
+                    self.refused.fetch_add(1, Relaxed);
+                    // Beyond all cells: counting there does nothing.
+                    return u32::MAX - buckets::CELLS;
+                };
+                table.next = next;
+                (cell, Box::default())
+            }
         };
-        table.next = next;
         let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let series = Series { kind, name: name.into(), family: family.into(), labels, cell };
+        let series = Series { kind, name: name.into(), family: family.into(), labels, cell, baseline };
         table.by_name.insert(key, Arc::new(series));
         cell
     }
@@ -250,6 +295,30 @@ mod tests {
         assert_eq!(registry.counter_value(first), 1);
         assert_eq!(registry.counter_value(third), 0);
         assert_eq!(registry.snapshot(&Filter::default()).0.len(), 2);
+    }
+
+    #[test]
+    fn removed_series_leave_room_for_new_ones_that_begin_at_zero() {
+        let registry = Registry::with_limit(6);
+        let shard = registry.shard();
+        let numbers = |registry: &Registry| -> Vec<_> {
+            registry.snapshot(&Filter::default()).numbers().map(|(s, n)| (s.name.to_string(), n)).collect()
+        };
+        for round in 1..100 {
+            let prefix = format!("cluster.c{round}.");
+            let counter = registry.counter(&format!("{prefix}total"), "t", &[]);
+            let gauge = registry.gauge(&format!("{prefix}active"), "a", &[]);
+            assert_eq!(numbers(&registry), [(format!("{prefix}active"), 0), (format!("{prefix}total"), 0)]);
+            shard.add(counter, round);
+            shard.gauge_inc(gauge);
+            assert_eq!(
+                numbers(&registry),
+                [(format!("{prefix}active"), 1), (format!("{prefix}total"), round)]
+            );
+            shard.gauge_dec(gauge);
+            registry.remove(&prefix);
+        }
+        assert_eq!((registry.refused(), numbers(&registry).len()), (0, 0));
     }
 
     #[test]
