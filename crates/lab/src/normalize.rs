@@ -7,6 +7,8 @@
 //!   has left (`x-envoy-expected-rq-timeout-ms`), unless it is a round figure as configured;
 //! - ports, which each run chooses: a known port becomes its name, another one `<port>`;
 //! - the object that our own details name, `{Kind/namespace/name}`;
+//! - whether a connection that breaks off during a handshake ends with FIN or RST: the kernel decides
+//!   that by what it has not yet delivered;
 //! - how long things took: rows give bounds for that, which hold for each proxy by itself;
 //! - the order of lines in the access log, and of requests at different backends;
 //! - byte counts of a connection whose TLS the proxy does not end: signatures vary in length.
@@ -75,6 +77,11 @@ impl Facts {
         self.headers(&mut answer.headers);
         self.headers(&mut answer.trailers);
         self.text(&mut answer.body);
+        if let Some(cause) = &mut answer.cause
+            && ["reset by peer", "handshake eof", "Broken pipe"].iter().any(|words| cause.contains(words))
+        {
+            "broke off".clone_into(cause);
+        }
         if let Some(text) = &mut answer.received {
             if let Some(pattern) = LINES.as_ref() {
                 *text = pattern.replace_all(text, "$1: <volatile>").into_owned();
