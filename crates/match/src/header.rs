@@ -78,6 +78,8 @@ pub struct QueryMatcher {
 pub enum QueryTest {
     /// Present, with any value or none.
     Present,
+    /// Absent.
+    Absent,
     /// A string test on the value.
     Value(StringMatcher),
 }
@@ -91,6 +93,7 @@ impl QueryMatcher {
             (name == &*self.name && !pair.is_empty()).then_some(value)
         });
         match (&self.test, found) {
+            (QueryTest::Absent, found) => found.is_none(),
             (_, None) => false,
             (QueryTest::Present, Some(_)) => true,
             (QueryTest::Value(matcher), Some(value)) => matcher.matches(value.as_bytes()),

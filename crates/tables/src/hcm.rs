@@ -33,7 +33,8 @@ pub struct HttpManager {
     pub xff_trusted_hops: u32,
     /// Do not add the peer to `x-forwarded-for`.
     pub skip_xff_append: bool,
-    /// Which clients count as internal (`internal_address_config`); `None`: Envoy's default.
+    /// Which clients count as internal (`internal_address_config`); `None`: none, the
+    /// default of Envoy 1.40.
     pub internal_addresses: Option<InternalAddresses>,
     /// Set `x-forwarded-port` to the listener's port when there is none.
     pub append_x_forwarded_port: bool,

@@ -243,7 +243,7 @@ fn criteria_that_envoy_refuses_are_refused() {
         ("{destination_port: 70000}", "destination_port"),
         ("{source_ports: [0]}", "source_ports[0]"),
         ("{prefix_ranges: [{address_prefix: a, prefix_len: 8}]}", "prefix_ranges[0].address_prefix"),
-        ("{prefix_ranges: [{address_prefix: 10.0.0.0, prefix_len: 33}]}", "prefix_ranges[0].prefix_len"),
+        ("{prefix_ranges: [{address_prefix: 10.0.0.0, prefix_len: 129}]}", "prefix_ranges[0].prefix_len"),
         ("{address_suffix: x}", "address_suffix"),
     ] {
         let findings = chains(&[("a", criteria)]).unwrap_err();

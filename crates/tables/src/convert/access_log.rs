@@ -59,12 +59,8 @@ fn sink(r: &mut Reader<'_>, any: &Any) -> Read<Option<(LogSink, LogFormat)>> {
                 None => LogFormat::Default,
                 Some(AccessLogFormat::Format(text)) if text.is_empty() => LogFormat::Default,
                 Some(AccessLogFormat::Format(text)) => text_format(r, "format", text)?,
-                Some(AccessLogFormat::JsonFormat(json)) => {
-                    r.within("json_format", |r| json_format(r, json))?
-                }
-                Some(AccessLogFormat::TypedJsonFormat(json)) => {
-                    r.within("typed_json_format", |r| json_format(r, json))?
-                }
+                Some(AccessLogFormat::JsonFormat(json)) => json_format(r, "json_format", json)?,
+                Some(AccessLogFormat::TypedJsonFormat(json)) => json_format(r, "typed_json_format", json)?,
                 Some(AccessLogFormat::LogFormat(format)) => {
                     r.within("log_format", |r| formatted(r, format))?
                 }
@@ -110,7 +106,7 @@ pub(crate) fn formatted(r: &mut Reader<'_>, proto: &core::SubstitutionFormatStri
 pub(crate) fn body(r: &mut Reader<'_>, format: Option<&Format>) -> Read<LogFormat> {
     match format {
         Some(Format::TextFormat(text)) => text_format(r, "text_format", text),
-        Some(Format::JsonFormat(json)) => r.within("json_format", |r| json_format(r, json)),
+        Some(Format::JsonFormat(json)) => json_format(r, "json_format", json),
         Some(Format::TextFormatSource(data)) => r.within("text_format_source", |r| {
             let text = source::text(r, data)?;
             check(r, &text)?;
@@ -129,17 +125,21 @@ fn check(r: &mut Reader<'_>, text: &str) -> Read<()> {
     Template::parse(text).map(|_| ()).map_err(|error| r.refuse(error.to_string()))
 }
 
-fn json_format(r: &mut Reader<'_>, proto: &Struct) -> Read<LogFormat> {
-    Ok(LogFormat::Json(json_object(r, &proto.fields)?))
+fn json_format(r: &mut Reader<'_>, field: &'static str, proto: &Struct) -> Read<LogFormat> {
+    Ok(LogFormat::Json(json_object(r, field, &proto.fields)?))
 }
 
-fn json_object(r: &mut Reader<'_>, fields: &HashMap<String, Value>) -> Read<Vec<(Box<str>, JsonField)>> {
+fn json_object(
+    r: &mut Reader<'_>,
+    at: &'static str,
+    fields: &HashMap<String, Value>,
+) -> Read<Vec<(Box<str>, JsonField)>> {
     let mut names: Vec<&String> = fields.keys().collect();
     names.sort_unstable();
     let mut object = Vec::with_capacity(names.len());
     for name in names {
         let value = fields.get(name).and_then(|v| v.kind.as_ref());
-        let field = r.key("fields", name, |r| json_field(r, value))?;
+        let field = r.key(at, name, |r| json_field(r, value))?;
         object.push((name.as_str().into(), field));
     }
     Ok(object)
@@ -151,9 +151,9 @@ fn json_field(r: &mut Reader<'_>, value: Option<&Kind>) -> Read<JsonField> {
             check(r, text)?;
             JsonField::Format(text.as_str().into())
         }
-        Some(Kind::StructValue(Struct { fields })) => JsonField::Object(json_object(r, fields)?),
+        Some(Kind::StructValue(Struct { fields })) => JsonField::Object(json_object(r, "", fields)?),
         Some(Kind::ListValue(list)) => {
-            JsonField::List(r.each("values", &list.values, |r, v| json_field(r, v.kind.as_ref()))?)
+            JsonField::List(r.each("", &list.values, |r, v| json_field(r, v.kind.as_ref()))?)
         }
         Some(Kind::NumberValue(number)) if number.is_finite() => {
             JsonField::Literal(number.to_string().into())

@@ -386,9 +386,9 @@ fn ring_hash(
     max: Option<&UInt64Value>,
     murmur: bool,
 ) -> Read<LbPolicy> {
-    let min_size = u64_or(min, MIN_RING);
+    let min_size = u64_or(min, MIN_RING).max(1);
     let max_size = u64_or(max, MAX_RING);
-    if min_size > max_size || max_size > MAX_RING || min_size == 0 {
+    if min_size > max_size || max_size > MAX_RING {
         return Err(
             r.refuse(format!("ring sizes {min_size} and {max_size} are not in 1..={MAX_RING}, in order"))
         );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::{Read, Reader, bool_or, u32_or};
+use super::reader::{Read, Reader, bool_or, expanded, u32_or};
 use super::unset::{ignore_set, refuse_set};
 use super::{
     address, balancing, breakers, discovery, health_check, metadata, network_filter, outlier, transport,
@@ -195,7 +195,7 @@ fn upstream_filter(r: &mut Reader<'_>, proto: &proto::Filter) -> Read<()> {
     refuse_set!(r, "not implemented", config_discovery);
     r.text("name", name)?;
     match typed_config {
-        Some(any) if network_filter::is_passed(any) => {
+        Some(any) if network_filter::is_passed(&*expanded(r, any)?) => {
             r.ignore("peer metadata is not exchanged by this filter here");
             Ok(())
         }

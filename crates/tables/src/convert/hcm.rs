@@ -214,7 +214,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpConnectionManager) -> 
             (_, false) => StripPort::Keep,
         },
         strip_trailing_host_dot: *strip_trailing_host_dot,
-        upgrades: r.each("upgrade_configs", upgrade_configs, upgrade)?,
+        upgrades: upgrades(r, upgrade_configs)?,
         proxy_100_continue: *proxy_100_continue,
         add_user_agent: bool_or(add_user_agent.as_ref(), false),
         force_scheme: r
@@ -313,6 +313,18 @@ fn xfcc(r: &mut Reader<'_>, mode: i32, proto: Option<&hcm::SetCurrentClientCertD
         Ok(Xfcc { mode, subject, cert: *cert, chain: *chain, dns: *dns, uri: *uri })
     })?;
     Ok(details.unwrap_or(Xfcc { mode, ..Xfcc::default() }))
+}
+
+fn upgrades(r: &mut Reader<'_>, protos: &[hcm::UpgradeConfig]) -> Read<Vec<Upgrade>> {
+    let upgrades = r.each("upgrade_configs", protos, upgrade)?;
+    for (index, one) in upgrades.iter().enumerate() {
+        if upgrades.iter().take(index).any(|other| other.token == one.token) {
+            return Err(
+                r.item("upgrade_configs", index, |r| r.refuse(format!("{} is there twice", one.token)))
+            );
+        }
+    }
+    Ok(upgrades)
 }
 
 fn upgrade(r: &mut Reader<'_>, proto: &hcm::UpgradeConfig) -> Read<Upgrade> {

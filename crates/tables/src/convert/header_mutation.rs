@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::headers::{self, Pseudo};
+use super::headers;
 use super::reader::{Read, Reader};
 use super::unset::refuse_set;
 use crate::filter::{HeaderMutations, HttpFilterConfig, MutationStep};
@@ -39,7 +39,7 @@ fn step(r: &mut Reader<'_>, proto: &HeaderMutation) -> Read<MutationStep> {
     match action {
         Some(Action::Remove(name)) => Ok(MutationStep::Remove(headers::field_name(r, "remove", name)?)),
         Some(Action::Append(option)) => {
-            r.within("append", |r| headers::mutation(r, option, Pseudo::Allowed)).map(MutationStep::Set)
+            r.within("append", |r| headers::mutation(r, option)).map(MutationStep::Set)
         }
         Some(Action::RemoveOnMatch(_)) => Err(r.refuse_at("remove_on_match", "not implemented")),
         None => Err(r.refuse("a mutation needs an action")),

@@ -8,15 +8,6 @@ use header_value_option::HeaderAppendAction;
 /// Longest header name, bytes (Envoy's limit on configured header names).
 const MAX_NAME_BYTES: usize = 16 * 1024;
 
-/// Whether pseudo-header fields and `host` may be changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pseudo {
-    /// As by the filter `header_mutation`.
-    Allowed,
-    /// As on routes: the router's own settings change these.
-    Forbidden,
-}
-
 /// The lists of changes that routes, hosts and weighted clusters all have.
 pub(crate) struct Lists<'p> {
     pub(crate) request_headers_to_add: &'p [HeaderValueOption],
@@ -27,7 +18,7 @@ pub(crate) struct Lists<'p> {
 
 /// Reads the four lists.
 pub(crate) fn rules(r: &mut Reader<'_>, lists: &Lists<'_>) -> Read<HeaderRules> {
-    let add = |r: &mut Reader<'_>, option: &HeaderValueOption| mutation(r, option, Pseudo::Forbidden);
+    let add = |r: &mut Reader<'_>, option: &HeaderValueOption| mutation(r, option);
     let request = r.each("request_headers_to_add", lists.request_headers_to_add, add);
     let remove = |r: &mut Reader<'_>, name: &String| removal(r, name);
     let request_remove = r.each("request_headers_to_remove", lists.request_headers_to_remove, remove);
@@ -42,11 +33,7 @@ pub(crate) fn rules(r: &mut Reader<'_>, lists: &Lists<'_>) -> Read<HeaderRules> 
 }
 
 /// Reads one addition.
-pub(crate) fn mutation(
-    r: &mut Reader<'_>,
-    proto: &HeaderValueOption,
-    pseudo: Pseudo,
-) -> Read<HeaderMutation> {
+pub(crate) fn mutation(r: &mut Reader<'_>, proto: &HeaderValueOption) -> Read<HeaderMutation> {
     let HeaderValueOption { header, append, append_action, keep_empty_value } = proto;
     let action = match r.choice("append_action", *append_action)? {
         HeaderAppendAction::AppendIfExistsOrAdd => AppendAction::Append,
@@ -61,14 +48,14 @@ pub(crate) fn mutation(
         Some(flag) if !flag.value => AppendAction::OverwriteOrAdd,
         _ => action,
     };
-    let (name, value) = r.need("header", header.as_ref(), |r, header| field(r, header, pseudo))?;
+    let (name, value) = r.need("header", header.as_ref(), |r, header| field(r, header))?;
     Ok(HeaderMutation { name, value, action, keep_empty: *keep_empty_value })
 }
 
-fn field(r: &mut Reader<'_>, proto: &HeaderValue, pseudo: Pseudo) -> Read<(Box<str>, Template)> {
+fn field(r: &mut Reader<'_>, proto: &HeaderValue) -> Read<(Box<str>, Template)> {
     let HeaderValue { key, value, raw_value } = proto;
     let name = field_name(r, "key", key)?;
-    if pseudo == Pseudo::Forbidden && (name.starts_with(':') || &*name == "host") {
+    if name.starts_with(':') || &*name == "host" {
         return Err(r.refuse_at("key", "pseudo-header fields and host cannot be changed so"));
     }
     let text = match (value.is_empty(), raw_value.as_slice()) {
@@ -84,11 +71,14 @@ fn field(r: &mut Reader<'_>, proto: &HeaderValue, pseudo: Pseudo) -> Read<(Box<s
 
 /// Reads the name of a field to remove on a route.
 pub(crate) fn removal(r: &mut Reader<'_>, name: &str) -> Read<Box<str>> {
-    let lower = checked_name(name).map_err(|reason| r.refuse(reason))?;
-    if lower.starts_with(':') || &*lower == "host" {
+    let lower = name.to_ascii_lowercase();
+    if lower.is_empty() {
+        return Err(r.refuse("a header name must not be empty"));
+    }
+    if lower.starts_with(':') || lower == "host" {
         return Err(r.refuse("pseudo-header fields and host cannot be removed"));
     }
-    Ok(lower)
+    Ok(lower.into())
 }
 
 /// Reads a field name; the result is in lower case.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reader::{Read, Reader, holds, type_name};
+use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
 use super::{cors, fault, filter_state, header_mutation, local_ratelimit, rbac, router};
 use crate::filter::{HealthCheckFilter, HttpFilter, HttpFilterConfig};
@@ -92,6 +92,7 @@ fn one(r: &mut Reader<'_>, proto: &proto::HttpFilter, position: Position) -> Rea
         None => return Err(r.refuse("typed_config is required")),
     };
     r.within("typed_config", |r| {
+        let any = &*expanded(r, any)?;
         if let Some(part) = terminal(r, any, position)? {
             if *disabled {
                 return Err(r.refuse("a terminal filter cannot be disabled"));

@@ -1,6 +1,6 @@
 //! Listener filters.
 
-use super::reader::{Read, Reader, holds, type_name};
+use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
 use crate::listener::ListenerFilter;
 use crate::pb::envoy::config::listener::v3::{self as proto, listener_filter::ConfigType};
@@ -24,6 +24,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::ListenerFilter) -> Read<Op
         None => return Err(r.refuse("typed_config is required")),
     };
     r.within("typed_config", |r| {
+        let any = &*expanded(r, any)?;
         if holds::<OriginalDst>(any) {
             r.unpack(any, |_, OriginalDst {}| Ok(Some(ListenerFilter::OriginalDst)))
         } else if holds::<HttpInspector>(any) {

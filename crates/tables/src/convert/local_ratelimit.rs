@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weft_types::{FractionalPercent, Name};
 
-use super::headers::{self, Pseudo};
+use super::headers;
 use super::reader::{Read, Reader, u32_or};
 use super::share;
 use super::unset::{ignore_set, refuse_set};
@@ -76,9 +76,8 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::LocalRateLimit) -> Read<Lo
             // Envoy: a status below 400 would not be an error, and becomes 429.
             .filter(|code| (400..600).contains(code))
             .unwrap_or(429),
-        response_headers: r.each("response_headers_to_add", response_headers_to_add, |r, p| {
-            headers::mutation(r, p, Pseudo::Forbidden)
-        })?,
+        response_headers: r
+            .each("response_headers_to_add", response_headers_to_add, |r, p| headers::mutation(r, p))?,
     })
 }
 

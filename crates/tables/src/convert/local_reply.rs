@@ -1,6 +1,6 @@
 //! Changes of replies that the proxy makes itself.
 
-use super::headers::{self, Pseudo};
+use super::headers;
 use super::reader::{Read, Reader};
 use super::unset::ignore_set;
 use super::{access_log, source};
@@ -36,8 +36,7 @@ fn mapper(r: &mut Reader<'_>, proto: &proto::ResponseMapper) -> Read<LocalReplyM
         status,
         body: r.maybe("body", body.as_ref(), source::bytes)?.map(Into::into),
         body_format: r.maybe("body_format_override", body_format_override.as_ref(), format)?,
-        headers: r
-            .each("headers_to_add", headers_to_add, |r, p| headers::mutation(r, p, Pseudo::Forbidden))?,
+        headers: r.each("headers_to_add", headers_to_add, |r, p| headers::mutation(r, p))?,
     })
 }
 

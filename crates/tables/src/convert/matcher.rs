@@ -117,7 +117,7 @@ pub(crate) fn header(r: &mut Reader<'_>, proto: &route::HeaderMatcher) -> Read<H
         }
     };
     Ok(HeaderMatcher {
-        name: super::headers::field_name(r, "name", name)?,
+        name: r.text("name", name)?.to_ascii_lowercase().into(),
         test,
         invert: *invert_match,
         missing_is_empty: *treat_missing_header_as_empty,
@@ -129,9 +129,7 @@ pub(crate) fn query(r: &mut Reader<'_>, proto: &route::QueryParameterMatcher) ->
     let route::QueryParameterMatcher { name, query_parameter_match_specifier } = proto;
     let test = match query_parameter_match_specifier {
         None | Some(QueryParameterMatchSpecifier::PresentMatch(true)) => QueryTest::Present,
-        Some(QueryParameterMatchSpecifier::PresentMatch(false)) => {
-            return Err(r.refuse_at("present_match", "a test for absence is not implemented"));
-        }
+        Some(QueryParameterMatchSpecifier::PresentMatch(false)) => QueryTest::Absent,
         Some(QueryParameterMatchSpecifier::StringMatch(matcher)) => {
             QueryTest::Value(r.within("string_match", |r| string(r, matcher))?)
         }
@@ -146,8 +144,11 @@ pub(crate) fn range(r: &mut Reader<'_>, proto: &CidrRange) -> Read<ipnet::IpNet>
         .parse()
         .map_err(|_| r.refuse_at("address_prefix", format!("{address_prefix:?} is not an IP address")))?;
     let length = super::reader::u32_or(prefix_len.as_ref(), 0);
-    let net = u8::try_from(length).ok().and_then(|length| ipnet::IpNet::new(address, length).ok());
-    net.map(|net| net.trunc()).ok_or_else(|| {
-        r.refuse_at("prefix_len", format!("{length} is longer than an address of this family"))
-    })
+    // Envoy cuts the length to that of the family.
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    match u8::try_from(length).ok().filter(|length| *length <= 128) {
+        Some(length) => ipnet::IpNet::new(address, length.min(most)).map(|net| net.trunc()).ok(),
+        None => None,
+    }
+    .ok_or_else(|| r.refuse_at("prefix_len", format!("{length} is longer than an address")))
 }

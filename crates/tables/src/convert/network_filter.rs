@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reader::{Read, Reader, holds, type_name};
+use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
 use super::{filter_state, hcm, rbac, source, tcp_proxy};
 use crate::chain::Terminal;
@@ -54,6 +54,7 @@ pub(crate) fn is_passed(any: &Any) -> bool {
 }
 
 fn typed(r: &mut Reader<'_>, any: &Any) -> Read<Part> {
+    let any = &*expanded(r, any)?;
     if holds::<HttpConnectionManager>(any) {
         return r.unpack(any, |r, p| Ok(Part::Terminal(Terminal::Http(Arc::new(hcm::read(r, p)?)))));
     }

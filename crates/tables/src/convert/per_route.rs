@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weft_types::Name;
 
 use super::http_filter;
-use super::reader::{Read, Reader, holds, type_name};
+use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::{header_mutation, rbac};
 use crate::filter::{HttpFilterConfig, PerRoute};
 use crate::pb::envoy::config::route::v3::FilterConfig;
@@ -51,6 +51,7 @@ fn setting(r: &mut Reader<'_>, any: &Any) -> Read<Option<PerRoute>> {
 }
 
 fn typed(r: &mut Reader<'_>, any: &Any, optional: bool) -> Read<Option<PerRoute>> {
+    let any = &*expanded(r, any)?;
     if holds::<HeaderMutationPerRoute>(any) {
         return r.unpack(any, |r, HeaderMutationPerRoute { mutations }| {
             header_mutation::read(r, mutations.as_ref()).map(|config| Some(PerRoute::Config(config)))

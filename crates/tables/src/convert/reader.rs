@@ -1,10 +1,12 @@
 //! The walk through one resource: where it is, and what it found.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use prost::{Message, Name as ProtoName};
+use weft_proto::text::TypedStructError;
 use weft_types::Name;
 
 use crate::convert::Context;
@@ -113,7 +115,8 @@ impl<'a> Reader<'a> {
     fn path(&self) -> String {
         let mut text = String::new();
         for step in &self.path {
-            if !text.is_empty() {
+            // A step without a field is within a list or map that has no fields of its own.
+            if !text.is_empty() && !matches!(step, Step::Item("", _) | Step::Key("", _)) {
                 text.push('.');
             }
             // Writing to a String cannot fail.
@@ -284,6 +287,19 @@ impl<'a> Reader<'a> {
         let value = read(self, &message);
         self.any_depth -= 1;
         value
+    }
+}
+
+/// The configuration that an `Any` stands for: a `TypedStruct` whose type is known becomes that type.
+/// One of an unknown type stays as it is, and is named by its inner type.
+pub(crate) fn expanded<'p>(r: &mut Reader<'_>, any: &'p protobuf::Any) -> Read<Cow<'p, protobuf::Any>> {
+    match weft_proto::text::expand_typed_struct(any) {
+        Ok(None) => Ok(Cow::Borrowed(any)),
+        Ok(Some(message)) => Ok(Cow::Owned(message)),
+        Err(TypedStructError::UnknownType(type_url)) => {
+            Ok(Cow::Owned(protobuf::Any { type_url, value: Vec::new() }))
+        }
+        Err(error) => Err(r.refuse(error.to_string())),
     }
 }
 

@@ -64,7 +64,7 @@ fn weighted_clusters(r: &mut Reader<'_>, proto: &proto::WeightedCluster) -> Read
         return Err(r.refuse(format!("the sum of the weights is {total}: it must be in 1..={}", u32::MAX)));
     }
     if total_weight.as_ref().is_some_and(|want| u64::from(want.value) != total) {
-        return Err(r.refuse_at("total_weight", format!("the sum of the weights is {total}")));
+        r.ignore_at("total_weight", format!("the sum of the weights holds: {total}"));
     }
     Ok(Target::Weighted { clusters: read, total, random_header })
 }

@@ -4,12 +4,19 @@ use thiserror::Error;
 
 use crate::route::{Template, TemplatePart};
 
-/// Whether an operator takes what stands in parentheses.
+/// What an operator takes: an argument in parentheses, and a length limit (`:n`).
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Argument {
+enum Form {
+    /// Nothing.
     None,
+    /// An argument or none.
     Optional,
+    /// An argument or none, and a limit.
+    OptionalLimited,
+    /// An argument.
     Needed,
+    /// An argument, and a limit.
+    NeededLimited,
 }
 
 /// Why a text is not a template.
@@ -27,6 +34,9 @@ pub enum TemplateError {
     /// An operator that takes no argument has one.
     #[error("operator %{0}% takes no argument")]
     Argument(&'static str),
+    /// An operator that takes no length limit has one.
+    #[error("operator %{0}% takes no length limit")]
+    Limit(&'static str),
     /// Longer than the limit of Envoy's header values.
     #[error("longer than {MAX_TEMPLATE_BYTES} bytes")]
     TooLong,
@@ -35,9 +45,10 @@ pub enum TemplateError {
 /// Longest template, bytes (Envoy's limit on configured header values).
 pub const MAX_TEMPLATE_BYTES: usize = 16 * 1024;
 
-/// The operators that are understood, sorted by name, with what they take in parentheses.
-const OPERATORS: &[(&str, Argument)] = {
-    use Argument::{Needed, None, Optional};
+/// The operators that are understood, sorted by name, with what they take. Which form each one has was
+/// asked of Envoy 1.40 (`--mode validate`), which refuses others too.
+const OPERATORS: &[(&str, Form)] = {
+    use Form::{Needed, NeededLimited, None, Optional, OptionalLimited};
     &[
         ("ACCESS_LOG_TYPE", None),
         ("BYTES_RECEIVED", None),
@@ -47,40 +58,47 @@ const OPERATORS: &[(&str, Argument)] = {
         ("CONNECTION_ID", None),
         ("CONNECTION_TERMINATION_DETAILS", None),
         ("CUSTOM_FLAGS", None),
+        ("DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", None),
+        ("DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", None),
         ("DOWNSTREAM_DETECTED_CLOSE_TYPE", None),
         ("DOWNSTREAM_DIRECT_LOCAL_ADDRESS", None),
-        ("DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", None),
+        ("DOWNSTREAM_DIRECT_LOCAL_ADDRESS_WITHOUT_PORT", Optional),
         ("DOWNSTREAM_DIRECT_LOCAL_PORT", None),
         ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS", None),
-        ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", None),
+        ("DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT", Optional),
         ("DOWNSTREAM_DIRECT_REMOTE_PORT", None),
         ("DOWNSTREAM_HANDSHAKE_DURATION", None),
         ("DOWNSTREAM_HEADER_BYTES_RECEIVED", None),
         ("DOWNSTREAM_HEADER_BYTES_SENT", None),
         ("DOWNSTREAM_LOCAL_ADDRESS", None),
         ("DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID", None),
-        ("DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", None),
+        ("DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Optional),
         ("DOWNSTREAM_LOCAL_CLOSE_REASON", None),
         ("DOWNSTREAM_LOCAL_DNS_SAN", None),
         ("DOWNSTREAM_LOCAL_EMAIL_SAN", None),
         ("DOWNSTREAM_LOCAL_IP_SAN", None),
+        ("DOWNSTREAM_LOCAL_OTHERNAME_SAN", None),
         ("DOWNSTREAM_LOCAL_PORT", None),
         ("DOWNSTREAM_LOCAL_SUBJECT", None),
         ("DOWNSTREAM_LOCAL_URI_SAN", None),
         ("DOWNSTREAM_PEER_CERT", None),
         ("DOWNSTREAM_PEER_CERT_V_END", Optional),
         ("DOWNSTREAM_PEER_CERT_V_START", Optional),
+        ("DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_1", None),
+        ("DOWNSTREAM_PEER_CHAIN_FINGERPRINTS_256", None),
+        ("DOWNSTREAM_PEER_CHAIN_SERIALS", None),
         ("DOWNSTREAM_PEER_DNS_SAN", None),
         ("DOWNSTREAM_PEER_EMAIL_SAN", None),
         ("DOWNSTREAM_PEER_FINGERPRINT_1", None),
         ("DOWNSTREAM_PEER_FINGERPRINT_256", None),
         ("DOWNSTREAM_PEER_IP_SAN", None),
         ("DOWNSTREAM_PEER_ISSUER", None),
+        ("DOWNSTREAM_PEER_OTHERNAME_SAN", None),
         ("DOWNSTREAM_PEER_SERIAL", None),
         ("DOWNSTREAM_PEER_SUBJECT", None),
         ("DOWNSTREAM_PEER_URI_SAN", None),
         ("DOWNSTREAM_REMOTE_ADDRESS", None),
-        ("DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", None),
+        ("DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Optional),
         ("DOWNSTREAM_REMOTE_PORT", None),
         ("DOWNSTREAM_TLS_CIPHER", None),
         ("DOWNSTREAM_TLS_SESSION_ID", None),
@@ -89,51 +107,54 @@ const OPERATORS: &[(&str, Argument)] = {
         ("DOWNSTREAM_WIRE_BYTES_RECEIVED", None),
         ("DOWNSTREAM_WIRE_BYTES_SENT", None),
         ("DURATION", None),
-        ("DYNAMIC_METADATA", Needed),
+        ("DYNAMIC_METADATA", NeededLimited),
         ("EMIT_TIME", Optional),
-        ("ENVIRONMENT", Needed),
+        ("ENVIRONMENT", NeededLimited),
         ("FILTER_CHAIN_NAME", None),
-        ("FILTER_STATE", Needed),
+        ("FILTER_STATE", NeededLimited),
         ("GRPC_STATUS", Optional),
         ("GRPC_STATUS_NUMBER", None),
         ("HOSTNAME", None),
         ("LOCAL_REPLY_BODY", None),
-        ("PATH", Optional),
+        ("PATH", OptionalLimited),
         ("PROTOCOL", None),
-        ("QUERY_PARAM", Needed),
-        ("QUERY_PARAMS", Optional),
-        ("REQ", Needed),
+        ("QUERY_PARAM", NeededLimited),
+        ("QUERY_PARAMS", OptionalLimited),
+        ("REQ", NeededLimited),
         ("REQUESTED_SERVER_NAME", Optional),
         ("REQUEST_DURATION", None),
+        ("REQUEST_HEADER", NeededLimited),
         ("REQUEST_HEADERS_BYTES", None),
         ("REQUEST_TX_DURATION", None),
-        ("RESP", Needed),
+        ("RESP", NeededLimited),
         ("RESPONSE_CODE", None),
         ("RESPONSE_CODE_DETAILS", Optional),
         ("RESPONSE_DURATION", None),
         ("RESPONSE_FLAGS", None),
         ("RESPONSE_FLAGS_LONG", None),
+        ("RESPONSE_HEADER", NeededLimited),
         ("RESPONSE_HEADERS_BYTES", None),
         ("RESPONSE_TRAILERS_BYTES", None),
         ("RESPONSE_TX_DURATION", None),
         ("ROUNDTRIP_DURATION", None),
         ("ROUTE_NAME", None),
+        ("SPAN_ID", None),
         ("START_TIME", Optional),
         ("START_TIME_LOCAL", Optional),
         ("STREAM_ID", None),
         ("TLS_JA3_FINGERPRINT", None),
         ("TLS_JA4_FINGERPRINT", None),
         ("TRACE_ID", None),
-        ("TRAILER", Needed),
+        ("TRAILER", NeededLimited),
         ("UNIQUE_ID", None),
-        ("UPSTREAM_BYTES_RECEIVED", None),
-        ("UPSTREAM_BYTES_SENT", None),
         ("UPSTREAM_CLUSTER", None),
         ("UPSTREAM_CLUSTER_RAW", None),
         ("UPSTREAM_CONNECTION_ID", None),
         ("UPSTREAM_CONNECTION_POOL_READY_DURATION", None),
+        ("UPSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED", None),
+        ("UPSTREAM_DECOMPRESSED_HEADER_BYTES_SENT", None),
         ("UPSTREAM_DETECTED_CLOSE_TYPE", None),
-        ("UPSTREAM_FILTER_STATE", Needed),
+        ("UPSTREAM_FILTER_STATE", NeededLimited),
         ("UPSTREAM_HEADER_BYTES_RECEIVED", None),
         ("UPSTREAM_HEADER_BYTES_SENT", None),
         ("UPSTREAM_HOST", None),
@@ -143,11 +164,10 @@ const OPERATORS: &[(&str, Argument)] = {
         ("UPSTREAM_HOST_NAMES_ATTEMPTED", None),
         ("UPSTREAM_HOST_NAME_WITHOUT_PORT", None),
         ("UPSTREAM_LOCAL_ADDRESS", None),
-        ("UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", None),
+        ("UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", Optional),
         ("UPSTREAM_LOCAL_CLOSE_REASON", None),
         ("UPSTREAM_LOCAL_DNS_SAN", None),
         ("UPSTREAM_LOCAL_PORT", None),
-        ("UPSTREAM_LOCAL_SUBJECT", None),
         ("UPSTREAM_LOCAL_URI_SAN", None),
         ("UPSTREAM_METADATA", Needed),
         ("UPSTREAM_PEER_CERT", None),
@@ -160,7 +180,7 @@ const OPERATORS: &[(&str, Argument)] = {
         ("UPSTREAM_PEER_URI_SAN", None),
         ("UPSTREAM_PROTOCOL", None),
         ("UPSTREAM_REMOTE_ADDRESS", None),
-        ("UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", None),
+        ("UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", Optional),
         ("UPSTREAM_REMOTE_PORT", None),
         ("UPSTREAM_REQUEST_ATTEMPT_COUNT", None),
         ("UPSTREAM_TLS_CIPHER", None),
@@ -249,10 +269,13 @@ fn parse_operator(text: &str, position: usize) -> Result<(TemplatePart, &str), T
         .ok()
         .and_then(|at| OPERATORS.get(at))
         .ok_or_else(|| TemplateError::Unknown(name.to_owned()))?;
-    match (known.1, argument.unwrap_or_default().is_empty()) {
-        (Argument::Needed, true) => return Err(TemplateError::NoArgument(known.0)),
-        (Argument::None, false) => return Err(TemplateError::Argument(known.0)),
+    match (known.1, argument.unwrap_or_default()) {
+        (Form::Needed | Form::NeededLimited, "") => return Err(TemplateError::NoArgument(known.0)),
+        (Form::None, text) if !text.is_empty() => return Err(TemplateError::Argument(known.0)),
         _ => {}
+    }
+    if limit.is_some() && !matches!(known.1, Form::NeededLimited | Form::OptionalLimited) {
+        return Err(TemplateError::Limit(known.0));
     }
     let part =
         TemplatePart::Operator { name: name.into(), argument: argument.unwrap_or_default().into(), limit };
@@ -299,6 +322,7 @@ mod tests {
         assert_eq!(Template::parse("%NO_SUCH%"), Err(TemplateError::Unknown("NO_SUCH".into())));
         assert_eq!(Template::parse("%REQ()%"), Err(TemplateError::NoArgument("REQ")));
         assert_eq!(Template::parse("%PROTOCOL(x)%"), Err(TemplateError::Argument("PROTOCOL")));
+        assert_eq!(Template::parse("%PROTOCOL:5%"), Err(TemplateError::Limit("PROTOCOL")));
         assert_eq!(Template::parse(&"x".repeat(MAX_TEMPLATE_BYTES + 1)), Err(TemplateError::TooLong));
     }
 }

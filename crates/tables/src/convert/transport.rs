@@ -105,10 +105,10 @@ fn proxy_protocol(r: &mut Reader<'_>, proto: &ProxyProtocolUpstreamTransport) ->
 /// Reads a socket for endpoints with certain metadata.
 pub(crate) fn matched(r: &mut Reader<'_>, proto: &TransportSocketMatch) -> Read<TransportMatch> {
     let TransportSocketMatch { name, r#match, transport_socket } = proto;
-    let transport = r.maybe("transport_socket", transport_socket.as_ref(), upstream)?;
+    let transport = r.need("transport_socket", transport_socket.as_ref(), upstream)?;
     Ok(TransportMatch {
         name: r.text("name", name)?.into(),
         pairs: r#match.as_ref().map(metadata::structure).unwrap_or_default(),
-        transport: transport.unwrap_or_default(),
+        transport,
     })
 }

@@ -51,12 +51,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::VirtualHost, max_direct: u
     if domains.is_empty() {
         return Err(r.refuse("a virtual host needs at least one domain"));
     }
-    r.each("domains", domains, |r, domain| {
-        if domain.is_empty() {
-            return Err(r.refuse("a domain must not be empty"));
-        }
-        headers::check_value(r, "", domain)
-    })?;
+    r.each("domains", domains, |r, domain| headers::check_value(r, "", domain))?;
     let mut per_filter = per_route::read(r, typed_per_filter_config)?;
     cors::legacy(r, cors.as_ref(), &mut per_filter)?;
     Ok(VirtualHost {

@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub(crate) mod cases;
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
