@@ -112,6 +112,15 @@ pub struct CodecError {
     pub status: Option<u16>,
 }
 
+/// What the caller adds to a reply that a codec makes.
+#[derive(Clone, Debug, Default)]
+pub struct ErrorReply<'a> {
+    /// Fields that need a clock or a configuration (`date`, `server`).
+    pub fields: Headers,
+    /// Body instead of the status's phrase.
+    pub body: Option<&'a str>,
+}
+
 /// One end of one connection of some protocol.
 ///
 /// The caller's loop: append received bytes to a buffer; call `receive` until it yields `Ok(None)`;
@@ -191,7 +200,7 @@ pub trait Codec {
 
     /// Writes the bytes of a reply to input that `error` refused, as far as the protocol has one
     /// (HTTP/1.x: a full response with `Connection: close`; HTTP/2: GOAWAY with its code).
-    fn error_reply(&mut self, error: &CodecError);
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>);
 
     /// From now on both directions of the stream are raw bytes (after a 101 or a 2xx to CONNECT in
     /// HTTP/1.1): input becomes `Data` events, `send_data` is written as it is, ends are half-closes.

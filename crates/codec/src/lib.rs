@@ -21,7 +21,7 @@ pub mod limits;
 pub mod output;
 pub mod proxy_protocol;
 
-pub use event::{Codec, CodecError, Event, ResetReason, Side, StreamId};
+pub use event::{Codec, CodecError, ErrorReply, Event, ResetReason, Side, StreamId};
 pub use http1::Http1;
 pub use http2::Http2;
 pub use limits::Limits;

@@ -290,7 +290,7 @@ fn interim_responses_precede_the_final_one() {
 fn a_refusal_is_answered_once_and_only_before_a_response() {
     let mut codec = server();
     let error = codec.receive(&mut BytesMut::from("GET / HTTP/1.1\r\nA B: c\r\n\r\n")).expect_err("refused");
-    codec.error_reply(&error);
+    codec.error_reply(&error, &weft_codec::ErrorReply::default());
     assert_eq!(
         written(&mut codec),
         "HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBad Request"
@@ -304,7 +304,7 @@ fn a_refusal_is_answered_once_and_only_before_a_response() {
     codec.output().take();
     input.extend_from_slice(b"zz\r\n");
     let error = codec.receive(&mut input).expect_err("refused");
-    codec.error_reply(&error);
+    codec.error_reply(&error, &weft_codec::ErrorReply::default());
     assert!(codec.output().is_empty() && codec.is_finished(), "the response has begun already");
 }
 

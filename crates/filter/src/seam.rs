@@ -141,6 +141,10 @@ pub struct Context {
 pub struct Shared {
     /// Faults in progress.
     pub active_faults: Arc<std::sync::atomic::AtomicU32>,
+    /// The process was told to fail its health checks.
+    pub failing: Arc<std::sync::atomic::AtomicBool>,
+    /// Name of the node's cluster (`node.cluster`).
+    pub node_cluster: Arc<str>,
 }
 
 /// An HTTP filter at work on one request. Hooks that are not written let everything pass.

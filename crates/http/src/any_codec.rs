@@ -1,7 +1,7 @@
 //! The protocols that a connection can speak.
 
 use bytes::{Bytes, BytesMut};
-use weft_codec::{Codec, CodecError, Event, Limits, Output, ResetReason, Side, StreamId};
+use weft_codec::{Codec, CodecError, ErrorReply, Event, Limits, Output, ResetReason, Side, StreamId};
 use weft_types::{Headers, RequestHead, ResponseHead, Version};
 
 /// One of the codecs. An enum for the two that carry nearly all traffic, so that their calls are
@@ -112,8 +112,8 @@ impl Codec for AnyCodec {
         each!(self, c => c.heartbeat())
     }
 
-    fn error_reply(&mut self, error: &CodecError) {
-        each!(self, c => c.error_reply(error));
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>) {
+        each!(self, c => c.error_reply(error, with));
     }
 
     fn become_tunnel(&mut self, stream: StreamId) {

@@ -64,6 +64,8 @@ pub(crate) struct Connection {
     pub(crate) counters: ConnCounters,
     pub(crate) heartbeat_acks: u64,
     pub(crate) last_activity: Instant,
+    /// When the input that waits began to come.
+    pub(crate) input_since: Option<Instant>,
     pub(crate) waiting: Arc<WakeSet>,
     /// Wakes all of `waiting`: the only waker that the socket sees.
     pub(crate) socket_waker: Waker,
@@ -98,6 +100,7 @@ impl Connection {
             input: prefix,
             heartbeat_acks: 0,
             last_activity: Instant::now(),
+            input_since: None,
             socket_waker: Waker::from(waiting.clone()),
             waiting,
             needs_flush: false,

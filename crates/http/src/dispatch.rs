@@ -1,6 +1,6 @@
 //! From received bytes to the streams that they belong to.
 
-use weft_codec::{Codec, CodecError, Event, ResetReason, Side, StreamId};
+use weft_codec::{Codec, CodecError, ErrorReply, Event, ResetReason, Side, StreamId};
 
 use crate::connection::Connection;
 use crate::stream::{Item, Stream};
@@ -164,8 +164,18 @@ impl Connection {
     /// The peer broke the protocol.
     fn broken(&mut self, error: CodecError, reply: bool) {
         if reply {
-            self.codec.error_reply(&error);
+            let fields = self.options.error_fields.as_ref().map(|make| make()).unwrap_or_default();
+            self.codec.error_reply(&error, &ErrorReply { fields, body: None });
         }
+        self.end_streams(ResetReason::Protocol);
+        self.error = Some(ConnError::Codec(error));
+        self.waiting.wake_role(Role::Driver);
+    }
+
+    /// Answers what is not a whole request yet, and ends the connection.
+    pub(crate) fn refuse(&mut self, error: CodecError, body: &str) {
+        let fields = self.options.error_fields.as_ref().map(|make| make()).unwrap_or_default();
+        self.codec.error_reply(&error, &ErrorReply { fields, body: Some(body) });
         self.end_streams(ResetReason::Protocol);
         self.error = Some(ConnError::Codec(error));
         self.waiting.wake_role(Role::Driver);

@@ -64,6 +64,18 @@ impl ConnHandle {
         self.with(|c| !c.input.is_empty()).unwrap_or(false)
     }
 
+    /// Since when input waits that makes no message yet.
+    #[must_use]
+    pub fn partial_since(&self) -> Option<Instant> {
+        self.with(|c| if c.input.is_empty() { None } else { c.input_since }).flatten()
+    }
+
+    /// Answers what is not a whole request yet with that status and body, and ends the connection.
+    pub fn refuse(&self, word: &'static str, status: u16, body: &str) {
+        let error = weft_codec::CodecError { word, reason: body.to_owned(), status: Some(status) };
+        self.with(|c| c.refuse(error, body));
+    }
+
     /// Bytes and streams so far.
     #[must_use]
     pub fn counters(&self) -> ConnCounters {

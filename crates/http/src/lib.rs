@@ -81,7 +81,7 @@ pub use counters::{ConnCounters, StreamCounters};
 pub use error::{ConnError, EndReason, StreamError};
 pub use handle::ConnHandle;
 pub use io::Io;
-pub use options::{ConnOptions, ReadBuffers};
+pub use options::{ConnOptions, ErrorFields, ReadBuffers};
 pub use pool::{Pool, PoolCounts, PoolOptions};
 pub use receiving::Frame;
 pub use recv::{RecvBody, RecvResponse};

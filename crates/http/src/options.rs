@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use weft_types::Headers;
 
 /// Buffers kept for reuse by the connections of one worker.
 const KEPT_BUFFERS: usize = 16;
@@ -26,6 +27,26 @@ pub struct ConnOptions {
     pub high_watermark: usize,
     /// Spare read buffers, shared by the connections of a worker: an idle connection holds none.
     pub buffers: ReadBuffers,
+    /// Makes the fields of replies that the codec gives to broken input (`date`, `server`).
+    pub error_fields: Option<ErrorFields>,
+}
+
+/// Makes the fields of a reply at the time of the reply.
+#[derive(Clone)]
+pub struct ErrorFields(pub Rc<dyn Fn() -> Headers>);
+
+impl std::ops::Deref for ErrorFields {
+    type Target = dyn Fn() -> Headers;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for ErrorFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorFields")
+    }
 }
 
 impl Default for ConnOptions {
@@ -36,6 +57,7 @@ impl Default for ConnOptions {
             input_limit: 256 * 1024,
             high_watermark: 1024 * 1024,
             buffers: ReadBuffers::default(),
+            error_fields: None,
         }
     }
 }

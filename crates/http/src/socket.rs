@@ -50,6 +50,9 @@ impl Connection {
             Poll::Ready(Ok(count)) => {
                 self.counters.received += count as u64;
                 self.last_activity = Instant::now();
+                if self.input.len() == count {
+                    self.input_since = Some(self.last_activity);
+                }
                 if count == room {
                     self.read_size = (self.read_size * 2).min(self.options.read_max);
                 } else if count < self.read_size / 4 {

@@ -24,6 +24,7 @@ pub(crate) struct Page {
     pub(crate) problems: Vec<Problem>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) drain: DrainSwitch,
+    pub(crate) stop_listening: DrainSwitch,
     pub(crate) workers: usize,
     pub(crate) quit: Notify,
 }
@@ -54,7 +55,7 @@ admin page of weft-proxy
   GET  /listeners          listeners and their addresses
   GET  /unsupported        fields of the configuration that have no effect, or are refused; as JSON
   GET  /server_info        version, state, workers
-  POST /drain_listeners    tell clients to go elsewhere
+  POST /drain_listeners    take no new connections; ?graceful also tells clients to go elsewhere
   POST /healthcheck/fail   make /ready fail;  POST /healthcheck/ok  undoes it
   POST /quitquitquit       drain and end
 ";
@@ -63,6 +64,12 @@ impl Page {
     /// Waits for `/quitquitquit`.
     pub(crate) async fn quit(&self) {
         self.quit.notified().await;
+    }
+
+    fn date(&self) -> String {
+        let seconds =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        crate::worker::http_date(seconds)
     }
 
     fn answer(&self, method: &Method, path: &str, query: &str) -> Answer {
@@ -80,6 +87,7 @@ impl Page {
         match path {
             "/" | "/help" => Answer::text(HELP),
             "/ready" if self.process.is_ready() => Answer::text("LIVE\n"),
+            "/ready" if self.process.was_ready() => Answer { status: 503, ..Answer::text("DRAINING\n") },
             "/ready" => Answer { status: 503, ..Answer::text("PRE_INITIALIZING\n") },
             "/stats" | "/stats/prometheus" => self.stats(path, query),
             "/clusters" => Answer::text(self.clusters()),
@@ -92,7 +100,10 @@ impl Page {
                 "generation": self.process.tables.load().generation,
             })),
             "/drain_listeners" => {
-                self.drain.start();
+                if query.split('&').any(|p| p == "graceful") {
+                    self.drain.start();
+                }
+                self.stop_listening.start();
                 Answer::text("OK\n")
             }
             "/healthcheck/fail" => {
@@ -223,9 +234,9 @@ async fn respond(page: &Page, exchange: Exchange) -> Option<()> {
     drop(body);
     let mut response = ResponseHead::new(answer.status);
     response.headers.append("content-type", answer.kind);
-    response.headers.append("content-length", answer.body.len().to_string());
     response.headers.append("cache-control", "no-cache, max-age=0");
     response.headers.append("x-content-type-options", "nosniff");
+    response.headers.append("date", page.date());
     response.headers.append("server", "envoy");
     let end = answer.body.is_empty() || head.method == Method::Head;
     reply.head(&response, end).await.ok()?;

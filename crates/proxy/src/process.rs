@@ -1,6 +1,6 @@
 //! What all workers of the process share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,6 +38,7 @@ pub(crate) struct Process {
     /// Access logs.
     pub(crate) log_files: LogFiles,
     clusters: Mutex<HashMap<Name, Arc<ClusterShared>>>,
+    swept: Mutex<HashSet<Name>>,
     server_tls: Mutex<HashMap<Arc<ServerTls>, Arc<ServerContext>>>,
     client_tls: Mutex<HashMap<Arc<ClientTls>, Arc<ClientContext>>>,
     runtime: tokio::runtime::Handle,
@@ -53,6 +54,10 @@ impl Process {
         open_filters: OpenFilters,
         runtime: tokio::runtime::Handle,
     ) -> Arc<Self> {
+        let filter_shared = FilterShared {
+            node_cluster: tables.bootstrap.node_cluster.as_str().into(),
+            ..FilterShared::default()
+        };
         let secrets = Arc::new(SecretStore::new());
         secrets.set_all(&tables.secrets);
         Arc::new(Self {
@@ -61,12 +66,13 @@ impl Process {
             sockets: ListenerSource::new(),
             registry,
             open_filters,
-            filter_shared: FilterShared::default(),
+            filter_shared,
             secrets,
             own_address: own_address(),
             hostname: hostname(),
             log_files: LogFiles::default(),
             clusters: Mutex::default(),
+            swept: Mutex::default(),
             server_tls: Mutex::default(),
             client_tls: Mutex::default(),
             runtime,
@@ -98,6 +104,16 @@ impl Process {
         drop(clusters);
         crate::upstream::discover::start(&shared, &self.runtime);
         Some(shared)
+    }
+
+    /// Whether the caller is to sweep the cluster's outliers: nobody else does.
+    pub(crate) fn claims_sweep(&self, name: &Name) -> bool {
+        lock(&self.swept).insert(name.clone())
+    }
+
+    /// The cluster is swept no more.
+    pub(crate) fn release_sweep(&self, name: &Name) {
+        lock(&self.swept).remove(name);
     }
 
     /// The clusters in use.
@@ -155,6 +171,12 @@ impl Process {
     /// `/healthcheck/fail` and `/healthcheck/ok`.
     pub(crate) fn set_failing(&self, failing: bool) {
         self.failing.store(failing, Ordering::Release);
+        self.filter_shared.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// All listeners have served at some time.
+    pub(crate) fn was_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::config::{self, Loaded};
 use crate::drain::{self, Drain, DrainSwitch};
 use crate::listen::listener::{self, ListenerRuntime};
 use crate::process::Process;
-use crate::stats::{Counting, ListenerCounters};
+use crate::stats::ListenerCounters;
 use crate::worker::Worker;
 use crate::{admin, test_filters, upkeep};
 
@@ -77,13 +77,15 @@ fn serve(args: &Args, loaded: Loaded) -> anyhow::Result<ExitCode> {
     let bound = Arc::new(bound);
     let (switch, drain) = drain::channel(args.drain_time());
     let (stop_switch, stop) = drain::channel(args.drain_time());
+    let (listening_switch, listening) = drain::channel(args.drain_time());
     let mut threads = Vec::new();
     for index in 0..workers {
-        let (process, bound, drain, stop) = (process.clone(), bound.clone(), drain.clone(), stop.clone());
+        let (process, bound) = (process.clone(), bound.clone());
+        let ends = Ends { drain: drain.clone(), stop_listening: listening.clone(), stop: stop.clone() };
         let seed = seed(index);
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || work(process, &bound, index, workers, seed, drain, stop))
+            .spawn(move || work(process, &bound, index, workers, seed, ends))
             .context("cannot start a worker thread")?;
         threads.push(thread);
     }
@@ -92,9 +94,11 @@ fn serve(args: &Args, loaded: Loaded) -> anyhow::Result<ExitCode> {
         problems,
         findings,
         drain: switch,
+        stop_listening: listening_switch,
         workers,
         quit: tokio::sync::Notify::new(),
     };
+    let log_end = process.clone();
     let local = LocalSet::new();
     main_runtime.block_on(local.run_until(supervise(
         process,
@@ -106,6 +110,7 @@ fn serve(args: &Args, loaded: Loaded) -> anyhow::Result<ExitCode> {
     for thread in threads {
         let _ = thread.join();
     }
+    log_end.log_files.close();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -151,16 +156,15 @@ fn socket_address(address: &SocketAddress) -> anyhow::Result<Address> {
     })
 }
 
-/// One worker thread from start to end.
-fn work(
-    process: Arc<Process>,
-    bound: &Bound,
-    index: usize,
-    workers: usize,
-    seed: u64,
+/// The three ways to end: tell clients, take no new connections, stop.
+struct Ends {
     drain: Drain,
+    stop_listening: Drain,
     stop: Drain,
-) {
+}
+
+/// One worker thread from start to end.
+fn work(process: Arc<Process>, bound: &Bound, index: usize, workers: usize, seed: u64, ends: Ends) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -178,20 +182,25 @@ fn work(
                 worker: worker.clone(),
                 config: config.clone(),
                 stats: std::rc::Rc::new(stats),
-                drain: drain.clone(),
+                drain: ends.drain.clone(),
             });
             for socket in sockets {
-                let accepting = listener::run(runtime.clone(), socket.clone(), workers, stop.clone());
+                let accepting = listener::run(
+                    runtime.clone(),
+                    socket.clone(),
+                    workers,
+                    [ends.stop_listening.clone(), ends.stop.clone()],
+                );
                 loops.push(tokio::task::spawn_local(accepting));
             }
         }
         worker.process.worker_started();
         let flushing = tokio::task::spawn_local(crate::log::flush_now_and_then(worker.clone()));
-        stop.started().await;
+        ends.stop.started().await;
         for accepting in loops {
             let _ = accepting.await;
         }
-        worker.idle(stop.time()).await;
+        worker.idle(ends.stop.time()).await;
         flushing.abort();
         worker.flush_logs();
     });

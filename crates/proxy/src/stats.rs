@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use weft_balance::outlier::{Cause, Event, Verdict};
 use weft_tables::cluster::Cluster;
 use weft_tables::hcm::HttpManager;
 use weft_tables::listener::Listener;
@@ -32,6 +33,8 @@ pub(crate) struct ClusterCounters {
     stats: ClusterStats,
     outlier: OutlierStats,
     statuses: StatusStats,
+    external: StatusStats,
+    internal: StatusStats,
     tls: TlsStats,
 }
 
@@ -43,6 +46,8 @@ impl ClusterCounters {
             stats: ClusterStats::new(&scope),
             outlier: OutlierStats::new(&scope.part("outlier_detection")),
             statuses: StatusStats::new(&scope),
+            external: StatusStats::new(&scope.part("external")),
+            internal: StatusStats::new(&scope.part("internal")),
             tls: TlsStats::new(&scope.part("ssl")),
             to,
         }
@@ -72,9 +77,11 @@ impl ClusterCounters {
         self.to.shard.gauge_dec(self.stats.upstream_rq_pending_active);
     }
 
-    /// A final head came after so many milliseconds.
-    pub(crate) fn responded(&self, status: u16) {
-        self.statuses.record(&self.to.registry, &self.to.shard, status);
+    /// A request was answered so: by the upstream, or by us in its place.
+    pub(crate) fn responded(&self, status: u16, internal: bool) {
+        let (registry, shard) = (&self.to.registry, &self.to.shard);
+        self.statuses.record(registry, shard, status);
+        if internal { &self.internal } else { &self.external }.record(registry, shard, status);
     }
 
     pub(crate) fn request_time(&self, milliseconds: u64) {
@@ -120,6 +127,52 @@ impl ClusterCounters {
 
     pub(crate) fn http_connection(&self, http2: bool) {
         self.inc(|s| if http2 { s.upstream_cx_http2_total } else { s.upstream_cx_http1_total });
+    }
+
+    /// What outlier detection did.
+    pub(crate) fn outlier(&self, events: &[Event]) {
+        let (shard, s) = (&self.to.shard, &self.outlier);
+        for event in events {
+            let Event::Detected { cause, verdict, .. } = event else {
+                shard.gauge_dec(s.ejections_active);
+                continue;
+            };
+            let (detected, enforced) = match cause {
+                Cause::Consecutive5xx => {
+                    (s.ejections_detected_consecutive_5xx, s.ejections_enforced_consecutive_5xx)
+                }
+                Cause::ConsecutiveGatewayFailure => (
+                    s.ejections_detected_consecutive_gateway_failure,
+                    s.ejections_enforced_consecutive_gateway_failure,
+                ),
+                Cause::ConsecutiveLocalOriginFailure => (
+                    s.ejections_detected_consecutive_local_origin_failure,
+                    s.ejections_enforced_consecutive_local_origin_failure,
+                ),
+                Cause::SuccessRate => (s.ejections_detected_success_rate, s.ejections_enforced_success_rate),
+                Cause::LocalOriginSuccessRate => (
+                    s.ejections_detected_local_origin_success_rate,
+                    s.ejections_enforced_local_origin_success_rate,
+                ),
+                Cause::FailurePercentage => {
+                    (s.ejections_detected_failure_percentage, s.ejections_enforced_failure_percentage)
+                }
+                Cause::LocalOriginFailurePercentage => (
+                    s.ejections_detected_local_origin_failure_percentage,
+                    s.ejections_enforced_local_origin_failure_percentage,
+                ),
+            };
+            shard.inc(detected);
+            match verdict {
+                Verdict::Ejected => {
+                    shard.inc(enforced);
+                    shard.inc(s.ejections_enforced_total);
+                    shard.gauge_inc(s.ejections_active);
+                }
+                Verdict::Overflow => shard.inc(s.ejections_overflow),
+                Verdict::Spared => {}
+            }
+        }
     }
 
     pub(crate) fn handshake(&self, fine: bool) {
@@ -215,6 +268,13 @@ impl HttpCounters {
         shard.inc(there);
         shard.inc(s.downstream_rq_completed);
         shard.inc(l.downstream_rq_completed);
+    }
+
+    /// Counts what went over a connection beyond `counted`.
+    pub(crate) fn bytes(&self, counted: &mut (u64, u64), now: weft_http::ConnCounters) {
+        self.to.shard.add(self.stats.downstream_cx_rx_bytes_total, now.received.saturating_sub(counted.0));
+        self.to.shard.add(self.stats.downstream_cx_tx_bytes_total, now.sent.saturating_sub(counted.1));
+        *counted = (now.received, now.sent);
     }
 
     /// What a filter counted, relative to the manager's prefix.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use weft_balance::PickContext;
+use weft_balance::outlier::Outcome;
 use weft_net::{CopyOptions, CopyReport, Side};
 use weft_state::Priority;
 use weft_tables::tcp::{TcpProxy, TcpTarget};
@@ -100,8 +101,8 @@ async fn run(
     };
     record.received = report.from_a;
     record.sent = report.from_b;
-    if report.idle {
-        record.flags.insert(ResponseFlag::StreamIdleTimeout);
+    if report.first == Some(Side::B) && report.b == weft_net::End::Reset {
+        record.flags.insert(ResponseFlag::UpstreamRemoteReset);
     }
     cluster.stats.bytes(report.from_a, report.from_b);
     was_reset(&report)
@@ -122,7 +123,6 @@ async fn connect_host(
     let resources = cluster.state.resources(Priority::Default);
     let mut tried = Vec::new();
     for attempt in 1..=config.max_connect_attempts.max(1) {
-        record.attempts = attempt;
         let hash = config.hash_source_ip.then(|| source_hash(facts)).flatten();
         let subset = (!target.subset.is_empty()).then_some(&target.subset);
         let context =
@@ -132,15 +132,17 @@ async fn connect_host(
             cluster.stats.inc(|s| s.upstream_cx_none_healthy);
             ResponseFlag::NoHealthyUpstream
         })?;
-        record.host = Some(host.endpoint.address.clone());
         let Some(permit) =
             resources.connections.try_acquire(cluster.breakers(Priority::Default).max_connections)
         else {
             cluster.stats.inc(|s| s.upstream_cx_overflow);
             return Err(ResponseFlag::UpstreamOverflow);
         };
+        record.attempts = attempt;
+        record.host = Some(host.endpoint.address.clone());
         match connect::tcp(cluster, &host, facts, permit).await {
             Ok(opened) => {
+                cluster.observe(&host, Outcome::ConnectedFinal, &mut worker.dice());
                 return Ok(opened);
             }
             Err(failure) => {
@@ -152,7 +154,8 @@ async fn connect_host(
             }
         }
     }
-    Err(Failure::ConnectTimeout.flag())
+    record.flags.insert(Failure::ConnectTimeout.flag());
+    Err(ResponseFlag::UpstreamRetryLimitExceeded)
 }
 
 fn choose(config: &TcpProxy, dice: u64) -> Option<&TcpTarget> {
@@ -169,10 +172,5 @@ fn choose(config: &TcpProxy, dice: u64) -> Option<&TcpTarget> {
 }
 
 fn source_hash(facts: &ConnFacts) -> Option<u64> {
-    facts.source.map(|a| {
-        use std::hash::{Hash, Hasher};
-        let mut h = std::hash::DefaultHasher::new();
-        a.ip().hash(&mut h);
-        h.finish()
-    })
+    facts.source.map(|a| weft_balance::hash::xx(a.ip().to_string().as_bytes(), 0))
 }

@@ -119,9 +119,13 @@ impl Worker {
         {
             return Some(known.clone());
         }
+        let first = !self.clusters.borrow().contains_key(name);
         let runtime =
             ClusterRuntime::new(shared, self.process.clone(), self.counting.clone(), &mut self.dice());
         self.clusters.borrow_mut().insert(name.clone(), runtime.clone());
+        if first && self.process.claims_sweep(name) {
+            tokio::task::spawn_local(sweep(self.process.clone(), Rc::downgrade(&runtime), self.draw()));
+        }
         Some(runtime)
     }
 
@@ -195,9 +199,27 @@ impl Worker {
     }
 }
 
-fn http_date(seconds: u64) -> String {
+/// A time in seconds since 1970 as HTTP writes it.
+pub(crate) fn http_date(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds)
         .map(|t| t.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .unwrap_or_default()
+}
+
+/// Sweeps a cluster's outliers each interval, for as long as this worker uses the cluster; one worker
+/// does it for the process.
+async fn sweep(process: Arc<Process>, cluster: std::rc::Weak<ClusterRuntime>, seed: u64) {
+    let mut dice = SplitMix::new(seed);
+    let name = match cluster.upgrade() {
+        Some(cluster) => cluster.config().name.clone(),
+        None => return,
+    };
+    while let Some(cluster) = cluster.upgrade() {
+        let Some(interval) = cluster.config().outlier.as_ref().map(|o| o.interval) else { break };
+        cluster.sweep(&mut dice);
+        drop(cluster);
+        tokio::time::sleep(interval.max(Duration::from_millis(1))).await;
+    }
+    process.release_sweep(&name);
 }

@@ -83,7 +83,10 @@ fn path(head: &mut RequestHead, manager: &HttpManager) -> Result<(), Refusal> {
         let unescaped = unescape_slashes(&path);
         if unescaped != path {
             match manager.escaped_slashes {
-                EscapedSlashes::Reject => return Err(Refusal::new(400, "path_normalization_failed")),
+                EscapedSlashes::Reject => {
+                    head.path = format!("{unescaped}{query}").into();
+                    return Err(Refusal::new(400, "path_normalization_failed"));
+                }
                 EscapedSlashes::UnescapeAndRedirect => redirect = true,
                 EscapedSlashes::Keep | EscapedSlashes::UnescapeAndForward => {}
             }

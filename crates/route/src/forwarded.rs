@@ -50,16 +50,24 @@ pub fn receive(
     let upgrade = is_upgrade(&head.headers);
     strip_hop_by_hop(&mut head.headers, upgrade);
     head.headers.remove("x-envoy-internal");
+    let before = head.headers.get_joined(b"x-forwarded-for").map(std::borrow::Cow::into_owned);
     let client = forwarded_for(head, manager, hop);
     scheme(head, manager, hop);
-    if manager.use_remote_address {
+    // A client is inside only if nobody stands between it and us, or one trusted address tells of it.
+    let single = match &before {
+        None => manager.use_remote_address,
+        Some(list) => !manager.use_remote_address && !list.contains(&b','),
+    };
+    if single && is_internal(manager, client) {
+        head.headers.set("x-envoy-internal", "true");
+    } else {
         for name in INTERNAL {
             head.headers.remove(name);
         }
         for name in routes.map(|r| &r.internal_only_headers[..]).unwrap_or_default() {
             head.headers.remove(&**name);
         }
-        if let Some(client) = client {
+        if let (true, Some(client)) = (manager.use_remote_address, client) {
             head.headers.set("x-envoy-external-address", client.to_string());
         }
     }
@@ -68,6 +76,14 @@ pub fn receive(
         append_list(&mut head.headers, "via", &manager.via);
     }
     client
+}
+
+fn is_internal(manager: &HttpManager, client: Option<IpAddr>) -> bool {
+    match (&manager.internal_addresses, client) {
+        (Some(internal), Some(client)) => internal.ranges.contains(client),
+        (Some(internal), None) => internal.unix_sockets,
+        (None, _) => false,
+    }
 }
 
 fn forwarded_for(head: &mut RequestHead, manager: &HttpManager, hop: Hop) -> Option<IpAddr> {
@@ -79,7 +95,7 @@ fn forwarded_for(head: &mut RequestHead, manager: &HttpManager, hop: Hop) -> Opt
     if !manager.skip_xff_append
         && let Some(remote) = hop.remote
     {
-        let shown = if remote.is_loopback() { hop.local.unwrap_or(remote) } else { remote };
+        let shown = if remote == IpAddr::from([127, 0, 0, 1]) { hop.local.unwrap_or(remote) } else { remote };
         append_list(&mut head.headers, "x-forwarded-for", &shown.to_string());
     }
     client
@@ -99,6 +115,7 @@ fn scheme(head: &mut RequestHead, manager: &HttpManager, hop: Hop) {
     }
     if let Some(forced) = &manager.force_scheme {
         head.scheme = forced.clone();
+        head.headers.set("x-forwarded-proto", forced.as_bytes());
     } else if head.version <= weft_types::Version::Http11 {
         // HTTP/1 carries no scheme: believe the header where it holds one.
         head.scheme = match head.headers.get_str("x-forwarded-proto") {
@@ -164,7 +181,8 @@ pub fn strip_hop_by_hop(headers: &mut Headers, upgrade: bool) {
     headers.remove("transfer-encoding");
 }
 
-fn append_list(headers: &mut Headers, name: &str, item: &str) {
+/// Appends an item to a comma-separated list field.
+pub fn append_list(headers: &mut Headers, name: &str, item: &str) {
     let value = match headers.get_joined(name.as_bytes()) {
         Some(old) if !old.is_empty() => [&*old, b",", item.as_bytes()].concat(),
         _ => item.as_bytes().to_vec(),

@@ -69,3 +69,22 @@ pub fn is_grpc_content_type(value: &[u8]) -> bool {
         .strip_prefix(b"application/grpc")
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
+
+/// The HTTP status that stands for a gRPC status (Envoy's mapping).
+#[must_use]
+pub fn http_status_of_grpc(status: u32) -> u16 {
+    match status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}

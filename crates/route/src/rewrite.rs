@@ -14,6 +14,10 @@ pub fn apply(
     suppress_envoy_headers: bool,
 ) {
     if let Some(host) = rewritten_host(head, forward, weighted) {
+        if !suppress_envoy_headers && *head.authority != *host {
+            let old = head.authority.clone();
+            head.headers.set("x-envoy-original-host", old.as_bytes());
+        }
         set_host(head, &host, forward.append_x_forwarded_host);
     }
     let Some(rewrite) = &forward.path_rewrite else { return };

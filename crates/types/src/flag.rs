@@ -86,34 +86,49 @@ flags! {
     UnconditionalDropOverload = 29, "UDO", "UnconditionalDropOverload";
 }
 
-/// A set of response flags.
+/// A set of response flags, in the order in which they were set: the access log shows them so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ResponseFlags(u32);
+pub struct ResponseFlags {
+    set: u32,
+    /// Flags in order; those beyond the eighth are in the set alone and come last.
+    order: [u8; 8],
+    count: u8,
+}
 
 impl ResponseFlags {
     /// The empty set.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self { set: 0, order: [0; 8], count: 0 };
 
-    /// Adds a flag.
+    /// Adds a flag; one that is there keeps its place.
     pub fn insert(&mut self, flag: ResponseFlag) {
-        self.0 |= 1 << flag as u32;
+        if self.contains(flag) {
+            return;
+        }
+        self.set |= 1 << flag as u32;
+        if let Some(slot) = self.order.get_mut(usize::from(self.count)) {
+            *slot = flag as u8;
+            self.count += 1;
+        }
     }
 
     /// Whether the flag is in the set.
     #[must_use]
     pub fn contains(self, flag: ResponseFlag) -> bool {
-        self.0 & (1 << flag as u32) != 0
+        self.set & (1 << flag as u32) != 0
     }
 
     /// Whether no flag is set.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.set == 0
     }
 
-    /// The flags, in Envoy's order.
+    /// The flags, in the order in which they were set.
     pub fn iter(self) -> impl Iterator<Item = ResponseFlag> {
-        ResponseFlag::ALL.iter().copied().filter(move |f| self.contains(*f))
+        let ordered = self.order.into_iter().take(usize::from(self.count));
+        let known = move |flag: ResponseFlag| self.order[..usize::from(self.count)].contains(&(flag as u8));
+        let rest = ResponseFlag::ALL.iter().copied().filter(move |f| self.contains(*f) && !known(*f));
+        ordered.filter_map(|bit| ResponseFlag::ALL.get(usize::from(bit)).copied()).chain(rest)
     }
 }
 
@@ -138,5 +153,32 @@ impl fmt::Display for ResponseFlags {
             f.write_str(flag.short())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_keep_the_order_in_which_they_were_set() {
+        let mut flags = ResponseFlags::NONE;
+        assert_eq!(flags.to_string(), "-");
+        for flag in [ResponseFlag::UpstreamRetryLimitExceeded, ResponseFlag::UpstreamConnectionFailure] {
+            flags.insert(flag);
+            flags.insert(flag);
+        }
+        assert_eq!(flags.to_string(), "URX,UF");
+        for flag in ResponseFlag::ALL {
+            flags.insert(*flag);
+        }
+        assert_eq!(flags.iter().count(), ResponseFlag::ALL.len());
+    }
+
+    #[test]
+    fn positions_are_the_discriminants() {
+        for (position, flag) in ResponseFlag::ALL.iter().enumerate() {
+            assert_eq!(position, *flag as usize);
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::lines;
 use super::verdict::{HEADERS_TOO_LARGE, bad, misuse, refuse};
 use super::writer::Writer;
 use super::{reply, request, response};
-use crate::{Codec, CodecError, Event, Limits, Output, ResetReason, Side, StreamId};
+use crate::{Codec, CodecError, ErrorReply, Event, Limits, Output, ResetReason, Side, StreamId};
 
 /// Most bytes that [`Codec::send_data`] takes for a tunnel before [`Codec::become_tunnel`]: they are
 /// kept until the other side agrees to the tunnel. [`Codec::capacity`] is 0 meanwhile, so a caller
@@ -481,11 +481,11 @@ impl Codec for Http1 {
         false
     }
 
-    fn error_reply(&mut self, error: &CodecError) {
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>) {
         let unanswered =
             self.exchange.as_ref().is_none_or(|exchange| matches!(exchange.sending, Sending::Head));
         if let (Side::Server, Some(status), true) = (self.side, error.status, unanswered) {
-            reply::write(&mut self.output, status);
+            reply::write(&mut self.output, status, with);
         }
         self.abandon();
     }

@@ -5,7 +5,7 @@ use weft_types::{Headers, RequestHead, ResponseHead, Version};
 
 use super::closed::Closed;
 use super::{ErrorCode, Http2, MAX_31_BITS, frame, kind};
-use crate::{Codec, CodecError, Event, Output, ResetReason, Side, StreamId};
+use crate::{Codec, CodecError, ErrorReply, Event, Output, ResetReason, Side, StreamId};
 
 impl Codec for Http2 {
     fn receive(&mut self, input: &mut BytesMut) -> Result<Option<Event>, CodecError> {
@@ -95,7 +95,7 @@ impl Codec for Http2 {
         true
     }
 
-    fn error_reply(&mut self, _error: &CodecError) {
+    fn error_reply(&mut self, _error: &CodecError, _with: &ErrorReply<'_>) {
         let code = self.failure.as_ref().map_or(ErrorCode::ProtocolError, |f| f.code);
         let last = self.goaway_sent.map_or(self.last_peer, |before| before.min(self.last_peer));
         self.write_goaway(last, code);

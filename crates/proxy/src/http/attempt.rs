@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use weft_balance::host_set::HostHandle;
+use weft_balance::outlier::Outcome;
 use weft_balance::retry::RetryState;
 use weft_http::{RecvResponse, SendBody, StreamError};
 use weft_route::timeout::Timeouts;
 use weft_state::Priority;
-use weft_types::{ResponseFlag, ResponseHead};
+use weft_types::{ResponseFlag, ResponseHead, Version};
 
 use super::body::{BodyStop, Piece, RequestBody};
 use super::deadline::{Deadlines, Expired};
@@ -72,7 +73,6 @@ impl Passage {
         retry: Option<&mut RetryState>,
     ) -> Result<AttemptEnd, Stop> {
         let down = &mut self.down;
-        down.record.upstream.host = Some(host.endpoint.address.clone());
         if plan.auto_host && !host.endpoint.hostname.is_empty() {
             weft_route::rewrite::set_host(
                 &mut down.record.request,
@@ -86,8 +86,14 @@ impl Passage {
         }
         let mut lease = match down.connect(plan, host, complete).await? {
             Ok(lease) => lease,
-            Err(failure) => return Ok(self.failed(plan, host, failure, retry)),
+            Err(failure) => {
+                if failure != Failure::Overflow {
+                    down.record.upstream.host = Some(host.endpoint.address.clone());
+                }
+                return Ok(self.failed(plan, host, failure, retry));
+            }
         };
+        down.record.upstream.host = Some(host.endpoint.address.clone());
         down.record.upstream.local = lease.local();
         down.record.upstream.version = Some(lease.version());
         let mut head = down.record.request.clone();
@@ -114,7 +120,7 @@ impl Passage {
         plan: &Plan,
         host: &HostHandle,
         retry: Option<&mut RetryState>,
-        mut lease: Lease,
+        lease: Lease,
         (mut send, mut receive): (SendBody, RecvResponse),
         ended: bool,
     ) -> Result<AttemptEnd, Stop> {
@@ -148,7 +154,12 @@ impl Passage {
                 error = down.reply.closed() => return Err(Stop::Gone(error)),
                 which = deadlines.expired() => match which {
                     Expired::PerTry | Expired::PerTryIdle => break Err(Failure::PerTryTimeout),
-                    _ => return Err(Stop::Reply(Box::new(down.ran_out(which, plan, complete.get())))),
+                    _ => {
+                        if which == Expired::Global {
+                            plan.cluster.observe(host, Outcome::Timeout, &mut down.conn.worker.dice());
+                        }
+                        return Err(Stop::Reply(Box::new(down.ran_out(which, plan, complete.get()))));
+                    }
                 },
             }
         };
@@ -170,12 +181,14 @@ impl Passage {
             upgrade::normalize_response(&asked, &mut head);
             if asked.accepted_by(head.status) {
                 drop(sending);
-                let service_time = now.duration_since(began);
+                down.charge(plan, head.status);
+                let service_time = Some(now.duration_since(began));
                 return self.tunnel(plan, *head, service_time, send, receive).await;
             }
         }
         deadlines.set(Expired::PerTry, None);
-        down.upstream_head(&mut head, plan, now.duration_since(began));
+        down.charge(plan, head.status);
+        down.upstream_head(&mut head, plan, complete.get().then(|| now.duration_since(began)));
         let mut incoming = receive.into_body();
         let end = {
             let download = down.respond(*head, &mut incoming);
@@ -259,7 +272,8 @@ impl Downstream {
     /// The request is complete: from now on the response's clock runs.
     fn start_response_clock(&mut self, plan: &Plan) {
         let now = Instant::now();
-        let complete = *self.record.times.request_complete.get_or_insert(now);
+        self.record.times.request_complete.get_or_insert(now);
+        let complete = *self.clock.get_or_insert(now);
         self.record.times.upstream_last_sent = Some(now);
         self.deadlines.set(Expired::Request, None);
         // Of all tries together: counted from the end of the request.
@@ -269,15 +283,26 @@ impl Downstream {
     }
 
     fn ran_out(&self, which: Expired, plan: &Plan, complete: bool) -> weft_filter::LocalReply {
+        let reply = expired(which, complete);
         if which == Expired::Global {
             plan.cluster.stats.inc(|s| s.upstream_rq_timeout);
+            self.charge(plan, reply.status);
         }
-        expired(which, complete)
+        reply
     }
 
-    /// An interim response passes as it is.
+    /// Counts the status that the client gets for the cluster.
+    pub(crate) fn charge(&self, plan: &Plan, status: u16) {
+        let internal = self.record.request.headers.get("x-envoy-internal") == Some(b"true");
+        plan.cluster.stats.responded(status, internal);
+    }
+
+    /// `100 Continue` passes on; other interim responses end here, as in Envoy.
     async fn interim(&mut self, head: &ResponseHead) -> Result<(), Stop> {
         self.deadlines.touch();
+        if head.status != 100 {
+            return Ok(());
+        }
         self.reply.head(head, false).await.map_err(Stop::Gone)
     }
 
@@ -285,7 +310,13 @@ impl Downstream {
     fn broken(&mut self, stop: ResponseStop) {
         match stop {
             ResponseStop::Upstream(error) => {
-                let failure = Failure::of_stream(&error);
+                let failure = match Failure::of_stream(&error) {
+                    // An HTTP/1 message that breaks off is no message: a breach of the protocol.
+                    Failure::Terminated if self.record.upstream.version < Some(Version::Http2) => {
+                        Failure::Protocol
+                    }
+                    other => other,
+                };
                 self.record.flag(failure.flag());
                 self.record.detail = Some(failure.detail("upstream_reset_after_response_started"));
                 self.reply.reset(weft_codec::ResetReason::Internal);

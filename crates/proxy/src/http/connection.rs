@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
 use weft_filter::Facts;
-use weft_http::{AnyCodec, ConnHandle, ConnOptions, Exchange, Io, ServerConn};
+use weft_http::{AnyCodec, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};
 use weft_tables::hcm::HttpManager;
-use weft_types::{RequestHead, Version};
+use weft_types::{Headers, RequestHead, Version};
 
 use super::exchange::serve;
 use crate::drain::Drain;
@@ -65,6 +65,19 @@ impl HttpConn {
         self.version.get()
     }
 
+    /// The fields of replies to broken input.
+    fn error_fields(self: &Rc<Self>) -> ErrorFields {
+        let conn = Rc::downgrade(self);
+        ErrorFields(Rc::new(move || {
+            let mut fields = Headers::new();
+            if let Some(conn) = conn.upgrade() {
+                fields.append("date", conn.worker.date());
+                fields.append("server", conn.manager.server_name.as_bytes());
+            }
+            fields
+        }))
+    }
+
     /// Whether the client should open a new connection after this response.
     pub(crate) fn should_close(&self) -> bool {
         self.closing.get() || self.drain.is_on()
@@ -112,6 +125,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     let options = ConnOptions {
         high_watermark: conn.buffer_limit.max(16 * 1024),
         buffers: conn.worker.buffers.clone(),
+        error_fields: Some(conn.error_fields()),
         ..ConnOptions::default()
     };
     let mut server = ServerConn::new(io, codec, options, prefix);
@@ -119,6 +133,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     conn.stats.connection_began(http2, conn.facts.tls);
     let handle = server.handle();
     let began = Instant::now();
+    let mut counted = (0, 0);
     let mut served = 0u32;
     let mut last_call: Option<Instant> = None;
     loop {
@@ -128,6 +143,11 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
             () = until_idle(&handle, &manager) => {
                 // A connection that was idle for too long, or whose head does not come.
                 if served == 0 || handle.open_streams() == 0 { break; }
+                continue;
+            }
+            () = until_head_is_late(&handle, &manager) => {
+                handle.refuse("request_header_timeout", 408, "request header timeout");
+                conn.stats.inc(|s| s.downstream_rq_header_timeout);
                 continue;
             }
             () = until(manager.max_connection_duration.map(|d| began + d)), if !conn.closing.get() => {
@@ -163,9 +183,11 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                     }
                 }
                 dispatch(exchange, &conn, http2).await;
+                conn.stats.bytes(&mut counted, handle.counters());
             }
         }
     }
+    conn.stats.bytes(&mut counted, handle.counters());
     conn.stats.connection_ended(http2, conn.facts.tls, began.elapsed());
     let _ = timeout(manager.delayed_close_timeout, server.close()).await;
 }
@@ -190,6 +212,20 @@ async fn until_idle(handle: &ConnHandle, manager: &HttpManager) {
             return;
         }
         sleep_until(at.max(Instant::now() + std::time::Duration::from_millis(10))).await;
+    }
+}
+
+/// Waits until a head has been incomplete for the time that is allowed, or forever.
+async fn until_head_is_late(handle: &ConnHandle, manager: &HttpManager) {
+    let Some(limit) = manager.request_headers_timeout else { return std::future::pending().await };
+    loop {
+        let since = handle.partial_since();
+        let at = since.map(|since| since + limit);
+        if at.is_some_and(|at| at <= Instant::now()) {
+            return;
+        }
+        // Without a head under way: look again before the next one could be late.
+        sleep_until(at.unwrap_or_else(|| Instant::now() + limit / 4)).await;
     }
 }
 

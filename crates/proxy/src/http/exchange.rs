@@ -61,6 +61,10 @@ pub(crate) struct Downstream {
     pub(crate) choice: Option<RouteChoice>,
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) deadlines: Rc<Deadlines>,
+    /// When the response's clock began: the whole request was there and its first try began.
+    pub(crate) clock: Option<Instant>,
+    /// Cookies to make on the way back, for balancing by cookie.
+    pub(crate) set_cookies: Vec<String>,
     /// A final response head went to the client.
     pub(crate) responded: bool,
     /// Whether the client asked for something that the pipeline must remember, one draw for all.
@@ -99,6 +103,8 @@ impl Passage {
             choice: None,
             upgrade: None,
             deadlines: Rc::new(deadlines),
+            clock: None,
+            set_cookies: Vec::new(),
             responded: false,
             dice,
             conn,
@@ -318,15 +324,10 @@ pub(crate) fn expired(which: Expired, complete: bool) -> LocalReply {
         Expired::PerTryIdle => super::failure::timeout("upstream_per_try_idle_timeout"),
         Expired::Idle => LocalReply::new(status, "stream timeout", "stream_idle_timeout")
             .flag(ResponseFlag::StreamIdleTimeout),
-        Expired::MaxStream => LocalReply::new(
-            status,
-            "upstream max stream duration reached",
-            "upstream_max_stream_duration_reached",
-        )
-        .flag(ResponseFlag::UpstreamMaxStreamDurationReached),
-        Expired::MaxDuration => {
-            LocalReply::new(status, "downstream duration timeout", "max_duration_timeout")
-                .flag(ResponseFlag::DurationTimeout)
+        Expired::MaxStream | Expired::MaxDuration => {
+            let mut reply = LocalReply::new(status, "downstream duration timeout", "max_duration_timeout");
+            reply.grpc_status = Some(4);
+            reply
         }
         Expired::Request => LocalReply::new(408, "request timeout", "request_overall_timeout"),
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use weft_balance::Reset;
+use weft_balance::outlier::Outcome;
 use weft_codec::ResetReason;
 use weft_filter::LocalReply;
 use weft_http::{ConnError, StreamError};
@@ -60,6 +61,15 @@ impl Failure {
         }
     }
 
+    /// In the terms of outlier detection; `None` where the host is not to blame.
+    pub(crate) fn for_outlier(&self) -> Option<Outcome> {
+        match self {
+            Self::Overflow | Self::LocalReset => None,
+            Self::PerTryTimeout => Some(Outcome::Timeout),
+            _ => Some(Outcome::ConnectFailed),
+        }
+    }
+
     /// Whether it came before anything of the request was sent.
     pub(crate) fn before_request(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout | Self::Overflow)
@@ -111,11 +121,8 @@ impl Failure {
         let status = if *self == Self::Protocol { 502 } else { 503 };
         let words = self.words();
         let before = if retried { "retried and the latest reset reason" } else { "reset reason" };
-        let transport =
-            self.transport().map(|t| format!(", transport failure reason: {t}")).unwrap_or_default();
-        let body = format!(
-            "upstream connect error or disconnect/reset before headers. {before}: {words}{transport}"
-        );
+        // Why the transport failed is for the log, not for the client.
+        let body = format!("upstream connect error or disconnect/reset before headers. {before}: {words}");
         let mut headers = Headers::new();
         if *self == Self::Overflow {
             headers.append("x-envoy-overloaded", "true");

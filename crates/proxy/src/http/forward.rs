@@ -43,7 +43,14 @@ impl Passage {
         let mut retry = RetryState::new(policy.as_deref(), &self.down.record.request);
         consume_headers(&mut self.down.record.request.headers);
         self.prepare_request(choice, forward, limits);
-        let hash = None;
+        let hashed = weft_balance::hash::request(
+            &forward.hash_policies,
+            &self.down.record.request,
+            self.down.record.client,
+            conn.facts.local,
+        );
+        self.down.set_cookies = hashed.set_cookies;
+        let hash = hashed.hash;
         let plan = Plan {
             cluster: cluster.clone(),
             limits,
@@ -125,6 +132,7 @@ impl Passage {
                 }
                 AttemptEnd::Failed(failure) => {
                     let mut reply = failure.reply(count > 1);
+                    self.down.charge(plan, reply.status);
                     reply.detail.object.clone_from(&plan.cluster.config().provenance);
                     return Err(Stop::Reply(Box::new(reply)));
                 }

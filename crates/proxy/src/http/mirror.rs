@@ -66,6 +66,10 @@ pub(crate) fn start(
         if !policy.keep_host {
             head.authority = shadow_host(&head.authority).into();
         }
+        head.headers.set("x-envoy-internal", "true");
+        if let Some(own) = down.conn.worker.process.own_address {
+            weft_route::forwarded::append_list(&mut head.headers, "x-forwarded-for", &own.to_string());
+        }
         let (to, pieces) = mpsc::unbounded_channel();
         let waiting = Rc::new(Cell::new(0));
         let end = passage.body.is_empty();

@@ -27,8 +27,6 @@ pub(crate) fn compose(reply: &LocalReply, request: &RequestHead) -> (ResponseHea
         if !head.headers.contains("content-type") {
             head.headers.set("content-type", "text/plain");
         }
-    } else if !(reply.status < 200 || reply.status == 204 || reply.status == 304) {
-        head.headers.set("content-length", "0");
     }
     let body = if request.method == Method::Head { Bytes::new() } else { body };
     (head, body)

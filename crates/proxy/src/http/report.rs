@@ -28,6 +28,7 @@ impl Drop for Downstream {
         }
         if !self.conn.logs.is_empty() {
             let counters = self.reply.counters();
+            self.record.bytes_received = counters.body_received;
             self.record.downstream_wire_received = counters.wire_received;
             self.record.downstream_wire_sent = counters.wire_sent;
             let conn = self.conn.clone();

@@ -66,14 +66,20 @@ impl Downstream {
         &mut self,
         head: &mut ResponseHead,
         plan: &Plan,
-        service_time: std::time::Duration,
+        service_time: Option<std::time::Duration>,
     ) {
         self.record.detail.get_or_insert_with(|| Detail::word("via_upstream"));
-        if !self.conn.manager.router.suppress_envoy_headers {
+        // Known only when the request was complete before the response began.
+        if let Some(service_time) = service_time
+            && !self.conn.manager.router.suppress_envoy_headers
+        {
             head.headers.set("x-envoy-upstream-service-time", service_time.as_millis().to_string());
         }
         if plan.attempt_in_response {
             head.headers.set("x-envoy-attempt-count", self.record.upstream.attempts.to_string());
+        }
+        for cookie in std::mem::take(&mut self.set_cookies) {
+            head.headers.append("set-cookie", cookie);
         }
         self.route_response_changes(head);
     }
@@ -203,6 +209,9 @@ impl Downstream {
         let manager = &self.conn.manager;
         let agreed = head.status == 101;
         strip_hop_by_hop(&mut head.headers, agreed);
+        if !head.headers.contains("date") || local {
+            head.headers.set("date", self.conn.worker.date());
+        }
         match manager.server_header {
             ServerHeader::Overwrite => head.headers.set("server", manager.server_name.as_bytes()),
             ServerHeader::AppendIfAbsent if !head.headers.contains("server") => {
@@ -210,9 +219,6 @@ impl Downstream {
             }
             ServerHeader::PassThrough if local => head.headers.set("server", manager.server_name.as_bytes()),
             ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
-        }
-        if !head.headers.contains("date") || local {
-            head.headers.set("date", self.conn.worker.date());
         }
         if manager.request_id_in_response
             && let Some(id) = self.record.request.headers.get("x-request-id")
@@ -223,7 +229,9 @@ impl Downstream {
         if !manager.via.is_empty() {
             head.headers.append("via", manager.via.as_bytes());
         }
-        if self.conn.should_close() && self.conn.version() < Version::Http2 && !agreed {
+        // Without multiplexing nobody waits for the rest of a request that is answered already.
+        let early = self.record.times.request_complete.is_none();
+        if (self.conn.should_close() || early) && self.conn.version() < Version::Http2 && !agreed {
             head.headers.set("connection", "close");
         }
     }

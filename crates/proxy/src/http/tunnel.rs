@@ -19,7 +19,7 @@ impl Passage {
         &mut self,
         plan: &Plan,
         mut head: ResponseHead,
-        service_time: Duration,
+        service_time: Option<Duration>,
         mut send: SendBody,
         receive: RecvResponse,
     ) -> Result<AttemptEnd, Stop> {

@@ -26,7 +26,7 @@ pub(crate) async fn run(
     runtime: Rc<ListenerRuntime>,
     bound: Arc<BoundListener>,
     workers: usize,
-    stop: Drain,
+    stop: [Drain; 2],
 ) {
     let index = runtime.worker.index;
     let mut acceptor = match bound.acceptor(index, workers) {
@@ -48,7 +48,8 @@ pub(crate) async fn run(
                     return;
                 }
             },
-            () = stop.started() => break,
+            () = stop[0].started() => break,
+            () = stop[1].started() => break,
         }
     }
     empty(&runtime, &mut acceptor);

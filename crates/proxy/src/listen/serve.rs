@@ -65,6 +65,8 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
     let Some(chain) = choose(&facts.listener, &facts) else {
         stats.inc(|s| s.no_filter_chain_match);
         crate::http::report::no_chain(&worker, &facts);
+        // A refusal is a reset: the client learns at once that nothing serves it here.
+        let _ = stream.get_ref().reset_on_close();
         stats.connection_ended();
         return;
     };
@@ -107,9 +109,6 @@ async fn through_chain(
     match acceptor.accept(stream, chain.handshake_timeout.unwrap_or(NO_LIMIT)).await {
         Ok((stream, peer)) => {
             runtime.stats.tls(|s| s.handshake);
-            if facts.server_name.is_none() {
-                facts.server_name = peer.sni.as_deref().map(Into::into);
-            }
             if let Some(local) = &peer.local {
                 facts.local_uris = local.uri_sans.iter().map(|u| u.as_str().into()).collect();
             }
@@ -181,7 +180,10 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
             let http2 = match codec {
                 CodecType::Http1 => false,
                 CodecType::Http2 => true,
-                CodecType::Auto => network::begins_http2(&mut stream).await,
+                CodecType::Auto => match detect(&conn, &mut stream).await {
+                    Some(http2) => http2,
+                    None => return,
+                },
             };
             let (prefix, stream) = stream.into_parts();
             connection::run(conn, stream, http2, prefix).await;
@@ -194,7 +196,7 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
                 (CodecType::Auto, Some(_)) => false,
                 (CodecType::Auto, None) => {
                     let mut stream = Prefixed::new(*stream);
-                    let http2 = network::begins_http2(&mut stream).await;
+                    let Some(http2) = detect(&conn, &mut stream).await else { return };
                     let (prefix, stream) = stream.into_parts();
                     return connection::run(conn, stream, http2, prefix).await;
                 }
@@ -202,4 +204,10 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
             connection::run(conn, *stream, http2, bytes::BytesMut::new()).await;
         }
     }
+}
+
+/// Whether HTTP/2 comes; `None` if nothing comes for the connection's idle time.
+async fn detect<S: tokio::io::AsyncRead + Unpin>(conn: &HttpConn, stream: &mut Prefixed<S>) -> Option<bool> {
+    let limit = conn.manager.idle_timeout.unwrap_or(NO_LIMIT);
+    tokio::time::timeout(limit, network::begins_http2(stream)).await.ok()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::Notify;
+use weft_balance::outlier::{Detector, Outcome};
 use weft_balance::{Balancer, Host, HostHandle, NoHost, PickContext, Settings};
 use weft_http::{Pool, PoolOptions};
 use weft_state::{ClusterState, Priority};
@@ -133,17 +134,47 @@ impl ClusterRuntime {
 
     /// A host answered with a final head.
     pub(crate) fn responded(&self, host: &HostHandle, head: &ResponseHead, dice: &mut Dice) {
-        self.stats.responded(head.status);
         let totals = &host.state.totals;
         let total = if head.status >= 500 { &totals.errors } else { &totals.successes };
         total.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let _ = dice;
+        self.observe(host, Outcome::Response(status_for_outlier(head)), dice);
     }
 
     /// A host brought no response.
     pub(crate) fn failed(&self, host: &HostHandle, failure: &Failure, dice: &mut Dice) {
         host.state.totals.errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.stats.failed(failure);
-        let _ = dice;
+        if let Some(outcome) = failure.for_outlier() {
+            self.observe(host, outcome, dice);
+        }
+    }
+
+    /// Tells outlier detection what came of a try.
+    pub(crate) fn observe(&self, host: &HostHandle, outcome: Outcome, dice: &mut Dice) {
+        let Some(config) = &self.config().outlier else { return };
+        let members = self.shared.members();
+        let events = Detector { config, hosts: &members }.record(&host.state, outcome, Instant::now(), dice);
+        if !events.is_empty() {
+            self.stats.outlier(&events);
+        }
+    }
+
+    /// Brings hosts back and compares rates, as is due each interval.
+    pub(crate) fn sweep(&self, dice: &mut Dice) {
+        let Some(config) = &self.config().outlier else { return };
+        let members = self.shared.members();
+        let events = Detector { config, hosts: &members }.sweep(Instant::now(), dice);
+        if !events.is_empty() {
+            self.stats.outlier(&events);
+        }
+    }
+}
+
+/// The status that counts: a gRPC error in the head stands for an HTTP one.
+fn status_for_outlier(head: &ResponseHead) -> u16 {
+    let grpc = head.headers.get("content-type").is_some_and(weft_route::matching::is_grpc_content_type);
+    match head.headers.get_str("grpc-status").and_then(|s| s.parse::<u32>().ok()) {
+        Some(status) if grpc => weft_route::matching::http_status_of_grpc(status),
+        _ => head.status,
     }
 }

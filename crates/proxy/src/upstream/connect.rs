@@ -114,7 +114,8 @@ pub(crate) async fn http(
     let alpn: Option<Vec<Box<str>>> = wanted
         .alpn
         .then(|| if wanted.upgrade { vec!["http/1.1".into()] } else { vec!["h2".into(), "http/1.1".into()] });
-    let opened = open(&cluster, &host, None, server_name, alpn, wanted.http2, permit).await?;
+    let protocol = Protocol { http: true, http2: wanted.http2 };
+    let opened = open(&cluster, &host, None, server_name, alpn, protocol, permit).await?;
     let http2 = if wanted.alpn { opened.alpn.as_deref() == Some("h2") } else { wanted.http2 };
     cluster.stats.http_connection(http2);
     let config = cluster.config();
@@ -141,7 +142,7 @@ pub(crate) async fn tcp(
     let addresses =
         facts.source.zip(facts.local).map(|(source, destination)| Addresses { source, destination });
     let server_name = server_name(cluster.config(), host, &host.state.key().transport, "");
-    open(cluster, host, addresses, server_name, None, false, permit).await
+    open(cluster, host, addresses, server_name, None, Protocol { http: false, http2: false }, permit).await
 }
 
 async fn open(
@@ -150,7 +151,7 @@ async fn open(
     addresses: Option<Addresses>,
     server_name: Option<Box<str>>,
     alpn: Option<Vec<Box<str>>>,
-    wanted_http2: bool,
+    protocol: Protocol,
     permit: Permit,
 ) -> Result<Opened, Failure> {
     let config = cluster.config();
@@ -158,7 +159,7 @@ async fn open(
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
     let began = Instant::now();
     let deadline = began + config.connect_timeout;
-    let connect = layers(cluster, host, addresses, server_name, alpn, wanted_http2, config.connect_timeout);
+    let connect = layers(cluster, host, addresses, server_name, alpn, protocol, config.connect_timeout);
     let outcome = match timeout_at(deadline, connect).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::ConnectTimeout),
@@ -175,6 +176,13 @@ async fn open(
     }
 }
 
+/// What will be spoken on a connection.
+#[derive(Clone, Copy)]
+struct Protocol {
+    http: bool,
+    http2: bool,
+}
+
 type Layered = (Box<dyn Stream>, Option<SocketAddr>, Option<Box<str>>, bool);
 
 async fn layers(
@@ -183,10 +191,11 @@ async fn layers(
     addresses: Option<Addresses>,
     server_name: Option<Box<str>>,
     alpn: Option<Vec<Box<str>>>,
-    wanted_http2: bool,
+    protocol: Protocol,
     limit: Duration,
 ) -> Result<Layered, Failure> {
     let config = cluster.config();
+    let Protocol { http, http2: wanted_http2 } = protocol;
     let to = match &host.endpoint.address {
         SocketAddress::Ip(address) => Address::Ip(*address),
         SocketAddress::Unix(path) => Address::Unix(path.clone()),
@@ -228,7 +237,13 @@ async fn layers(
                     sni: server_name.as_deref(),
                     host: &host.endpoint.hostname,
                     alpn: alpn.as_deref(),
-                    alpn_fallback: if wanted_http2 { &["h2"] } else { &[] },
+                    alpn_fallback: if !http {
+                        &[]
+                    } else if wanted_http2 {
+                        &["h2"]
+                    } else {
+                        &["http/1.1"]
+                    },
                     names: &names,
                     address: host.endpoint.address.ip().map(|a| a.ip()),
                 };

@@ -100,12 +100,24 @@ impl ClusterRuntime {
                 conn
             }
         };
-        let request = resources.requests.try_acquire(breakers.max_requests).ok_or_else(overflow)?;
+        let Some(request) = resources.requests.try_acquire(breakers.max_requests) else {
+            self.stats.inc(|s| s.upstream_rq_active_overflow);
+            self.give_back(&key, conn);
+            return Err(Failure::Overflow);
+        };
         self.stats.request_began();
         host.state.set_last_used(Instant::now());
         let local = conn.local();
         let host = host.state.begin_request();
         Ok(Lease { conn, key, cluster: self.clone(), local, _request: request, _host: host, done: false })
+    }
+
+    /// Puts a connection back that served nothing.
+    fn give_back(&self, key: &PoolKey, conn: ClientConn) {
+        if !conn.is_multiplexed() {
+            self.pool.put(key, conn, Moment::now());
+        }
+        self.freed.notify_waiters();
     }
 
     async fn wait_for_connection(
@@ -187,10 +199,7 @@ impl Lease {
     /// The exchange is over and its handles are dropped: others may use the connection.
     pub(crate) fn finished(mut self) {
         self.done = true;
-        if !self.conn.is_multiplexed() {
-            self.cluster.pool.put(&self.key, self.conn.clone(), Moment::now());
-        }
-        self.cluster.freed.notify_waiters();
+        self.cluster.give_back(&self.key, self.conn.clone());
     }
 }
 

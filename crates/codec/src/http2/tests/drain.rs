@@ -73,7 +73,7 @@ fn an_error_after_the_drain_does_not_take_more_streams() {
     feed_fine(&mut codec, &headers(1, true, GET));
     codec.start_drain(true);
     let (_, error) = feed(&mut codec, &[headers(7, true, GET), ping(b"1")].concat());
-    codec.error_reply(&error.unwrap());
+    codec.error_reply(&error.unwrap(), &crate::ErrorReply::default());
     assert_eq!(goaways(&mut codec), [(1, 0), (1, 6)]);
 }
 

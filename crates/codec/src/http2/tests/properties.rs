@@ -20,7 +20,7 @@ proptest! {
         }
         let (_, error) = feed(&mut codec, &bytes);
         if let Some(error) = error {
-            codec.error_reply(&error);
+            codec.error_reply(&error, &crate::ErrorReply::default());
         }
     }
 

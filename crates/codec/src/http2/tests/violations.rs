@@ -46,7 +46,7 @@ fn check(side: Side, rows: Vec<Row>) {
             Connection(code) => {
                 let error = error.unwrap_or_else(|| panic!("{name}: no error, {events:?}"));
                 assert_eq!(codec.failure_code(), Some(code), "{name}: {error}");
-                codec.error_reply(&error);
+                codec.error_reply(&error, &crate::ErrorReply::default());
                 let goaway = written(&mut codec).pop().unwrap();
                 assert_eq!(goaway.0.kind, kind::GOAWAY, "{name}");
                 assert_eq!(goaway.1[4..8], code.value().to_be_bytes(), "{name}");
