@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A side that ends half-closes the other (FIN passes on as FIN) while the opposite direction goes on.
-//! An error of either side ends both.
+//! An error of either side ends both, once the other has what was read before it ([`FLUSH_LIMIT`]).
+//! A TLS peer that goes without close_notify has ended, not failed, as in Envoy.
 
 mod lane;
 
@@ -32,6 +33,10 @@ pub const BUFFER_MAX: usize = 64 * 1024;
 /// Bytes of one direction after which the kernel moves the rest (`splice(2)`): below, the two more
 /// descriptors and calls cost more than they save.
 pub const SPLICE_AFTER: u64 = 256 * 1024;
+
+/// Time in which the other side may take what was read before one side failed; that long a slow reader
+/// can hold a dead pair.
+pub const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// One of the two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,6 +225,7 @@ async fn run(
     let mut from_a = Lane::starting_with(early);
     let mut from_b = Lane::default();
     let mut last = Instant::now();
+    let mut flushing = false;
     // Kept far away when there is no idle limit: then it never fires.
     let never = Duration::from_secs(86_400 * 365);
     let mut timer = std::pin::pin!(tokio::time::sleep(options.idle.unwrap_or(never)));
@@ -237,10 +243,19 @@ async fn run(
                 last = Instant::now();
             }
         }
-        let failed = report.a.is_error() || report.b.is_error();
-        // After an error what was read before it is still passed on, if the sink takes it at once.
-        if (done_a && done_b) || failed {
+        if done_a && done_b {
             return Poll::Ready(());
+        }
+        let (a_failed, b_failed) = (report.a.is_error(), report.b.is_error());
+        if a_failed || b_failed {
+            // What was read before the error still goes to the other side.
+            let rest = (a_failed && !b_failed && !done_a) || (b_failed && !a_failed && !done_b);
+            if !flushing {
+                flushing = true;
+                timer.as_mut().reset(Instant::now() + FLUSH_LIMIT);
+            }
+            let over = !rest || timer.as_mut().poll_elapsed_at(cx);
+            return if over { Poll::Ready(()) } else { Poll::Pending };
         }
         let Some(idle) = options.idle else { return Poll::Pending };
         while timer.as_mut().poll_elapsed_at(cx) {

@@ -114,7 +114,10 @@ impl Lane {
                     }
                     Poll::Ready(Ok(_)) => {}
                     Poll::Ready(Err(error)) => {
-                        self.source_end = End::of(&error);
+                        self.source_end = match error.kind() {
+                            io::ErrorKind::UnexpectedEof => End::Eof,
+                            _ => End::of(&error),
+                        };
                         self.phase = Phase::Closing;
                         continue;
                     }

@@ -131,3 +131,72 @@ async fn a_slow_reader_bounds_what_is_held() {
     assert!(taken <= (BUFFER_MAX + 16) as u64, "{taken} bytes were read for a reader that takes none");
     drop(server);
 }
+
+/// Gives bytes, then fails; takes nothing.
+struct Failing(Vec<u8>, io::ErrorKind);
+
+impl AsyncRead for Failing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Ready(Err(self.1.into()));
+        }
+        let count = self.0.len().min(buf.remaining());
+        buf.put_slice(&self.0.drain(..count).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Failing {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_failure_is_passed_on_for_a_bounded_time() {
+    let sent: Vec<u8> = (0..40_000_u32).map(|i| (i % 251) as u8).collect();
+    let mut a = Failing(sent.clone(), io::ErrorKind::ConnectionReset);
+    let (mut b, mut server) = tokio::io::duplex(1000);
+    let copied =
+        tokio::spawn(
+            async move { copy(&mut a, &mut b, BytesMut::new(), CopyOptions::default(), &mut ()).await },
+        );
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert!(got == sent, "{} of {} bytes", got.len(), sent.len());
+    let report = copied.await.unwrap();
+    assert_eq!((report.from_a, report.a, report.b), (40_000, End::Reset, End::Open));
+
+    // Nobody reads. (With more than the buffer takes, the failure would not even be seen.)
+    let mut a = Failing(sent[..5000].to_vec(), io::ErrorKind::ConnectionReset);
+    let (mut b, _server) = tokio::io::duplex(1000);
+    let begin = Instant::now();
+    copy(&mut a, &mut b, BytesMut::new(), CopyOptions::default(), &mut ()).await;
+    assert_eq!(begin.elapsed().as_secs(), FLUSH_LIMIT.as_secs());
+}
+
+#[tokio::test]
+async fn tls_without_close_notify_is_an_end() {
+    let mut a = Failing(b"all".to_vec(), io::ErrorKind::UnexpectedEof);
+    let (mut b, mut server) = tokio::io::duplex(1000);
+    let copied =
+        tokio::spawn(
+            async move { copy(&mut a, &mut b, BytesMut::new(), CopyOptions::default(), &mut ()).await },
+        );
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"all");
+    drop(server);
+    let report = copied.await.unwrap();
+    assert_eq!((report.a, report.b), (End::Eof, End::Eof));
+}
