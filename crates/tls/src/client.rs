@@ -15,10 +15,11 @@ use weft_types::Name;
 use crate::context;
 use crate::error::ContextError;
 use crate::handshake::HandshakeError;
+use crate::names::has_name;
 use crate::parameters::Parameters;
 use crate::peer::PeerFacts;
 use crate::resolve::Identities;
-use crate::verify::{Names, Verifier, VerifyError, has_name, with_refusal};
+use crate::verify::{Names, Verifier, VerifyError, with_refusal};
 
 /// A connection that goes out by TLS.
 pub type ClientStream<S> = tokio_rustls::client::TlsStream<S>;

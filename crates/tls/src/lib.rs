@@ -26,6 +26,7 @@ mod dn;
 pub mod error;
 pub mod handshake;
 mod material;
+mod names;
 pub mod parameters;
 pub mod peer;
 pub mod reason;

@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use crate::material::Identity;
-use crate::verify::dns_matches;
+use crate::names::dns_matches;
 
 /// Own certificates in configured order.
 #[derive(Debug)]

@@ -12,14 +12,14 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
-use weft_match::StringMatcher;
-use weft_tables::tls::{SanKind, SanMatcher, Validation};
+use weft_tables::tls::{SanMatcher, Validation};
 
 use crate::certificate::Certificate;
 pub use crate::chain::ChainError;
 use crate::chain::{ChainPolicy, Role};
 use crate::error::ContextError;
 use crate::material;
+use crate::names::{has_name, matches_san};
 
 /// Why a peer's certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -247,46 +247,6 @@ impl Verifier {
     }
 }
 
-/// Whether one of the certificate's names is `name`: a DNS name (with wildcards), URI or address.
-pub(crate) fn has_name(facts: &Certificate, name: &str) -> bool {
-    facts.dns_sans.iter().any(|san| dns_matches(san, name))
-        || facts.uri_sans.iter().any(|san| san == name)
-        || name.parse().is_ok_and(|address| facts.ip_sans.contains(&address))
-}
-
-fn matches_san(matcher: &SanMatcher, facts: &Certificate) -> bool {
-    let test = |text: &str| matcher.matcher.matches(text.as_bytes());
-    let dns = || {
-        facts.dns_sans.iter().any(|san| match &matcher.matcher {
-            // Only an exact matcher names a host; the certificate's wildcard may stand for it.
-            StringMatcher::Exact(name, _) => dns_matches(san, name),
-            _ => test(san),
-        })
-    };
-    let uri = || facts.uri_sans.iter().any(|san| test(san));
-    let email = || facts.email_sans.iter().any(|san| test(san));
-    let ip = || facts.ip_sans.iter().any(|san| test(&san.to_string()));
-    match matcher.kind {
-        SanKind::Any => dns() || uri() || email() || ip(),
-        SanKind::Dns => dns(),
-        SanKind::Uri => uri(),
-        SanKind::Email => email(),
-        SanKind::Ip => ip(),
-    }
-}
-
-/// Whether the certificate's DNS name `pattern` stands for `name`: equal without regard to case, or
-/// `*.` for exactly one label (RFC 6125 section 6.4.3).
-pub(crate) fn dns_matches(pattern: &str, name: &str) -> bool {
-    if pattern.eq_ignore_ascii_case(name) {
-        return true;
-    }
-    let Some(parent) = pattern.strip_prefix("*.") else { return false };
-    name.split_once('.').is_some_and(|(label, rest)| {
-        !label.is_empty() && !rest.is_empty() && rest.eq_ignore_ascii_case(parent)
-    })
-}
-
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
@@ -377,16 +337,41 @@ impl fmt::Display for ChainError {
 
 #[cfg(test)]
 mod tests {
-    use super::dns_matches;
+    use super::*;
+    use weft_match::StringMatcher;
+    use weft_tables::tls::SanKind;
 
+    /// Every byte of a leaf and of an intermediate can be hostile.
     #[test]
-    fn a_wildcard_stands_for_one_label() {
-        assert!(dns_matches("A.example", "a.EXAMPLE"));
-        assert!(dns_matches("*.example", "a.example"));
-        for (pattern, name) in
-            [("*.example", "a.b.example"), ("*.example", "example"), ("*.example", ".example"), ("*", "a")]
-        {
-            assert!(!dns_matches(pattern, name), "{pattern} {name}");
+    fn mangled_certificates_are_refused_and_never_panic() {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let root = rcgen::generate_simple_self_signed(vec!["root".to_owned()]).unwrap();
+        let leaf = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        let validation = Validation {
+            roots: Some(root.cert.pem().into_bytes()),
+            san_matchers: vec![SanMatcher {
+                kind: SanKind::Any,
+                matcher: StringMatcher::Exact("a.example".into(), false),
+            }],
+            certificate_hashes: vec![[0; 32]],
+            ..Validation::default()
+        };
+        let algorithms = provider.signature_verification_algorithms;
+        let full = Verifier::new(Role::Client, Some(&validation), "test", algorithms).unwrap();
+        let blind = Validation { roots: None, san_matchers: vec![], ..validation };
+        let hashes = Verifier::new(Role::Client, Some(&blind), "test", algorithms).unwrap();
+        let der = leaf.cert.der().to_vec();
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+        for at in 0..der.len() {
+            for change in [0x00, 0x01, 0x7f, 0x80, 0xff] {
+                let mut bad = der.clone();
+                bad[at] = change;
+                let bad = CertificateDer::from(bad);
+                for verifier in [&full, &hashes] {
+                    assert!(verifier.check(&bad, &[], None, now).is_err());
+                    assert!(verifier.check(leaf.cert.der(), std::slice::from_ref(&bad), None, now).is_err());
+                }
+            }
         }
     }
 }

@@ -244,3 +244,37 @@ async fn peers_that_speak_something_else() {
         "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end"
     );
 }
+
+/// Records of every type with random content: each ends in an error, none in a panic.
+#[tokio::test]
+async fn garbage_ends_in_an_error() {
+    use tokio::io::AsyncWriteExt;
+    let root = Authority::root("Root");
+    let acceptor = acceptor(&server(&[&workload(&root, "server")], checked(trusting(&root))));
+    let connector = connector(&client(&[], checked(trusting(&root))));
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    for round in 0..400_u32 {
+        let length = (next() % 600) as u16;
+        let mut bytes = vec![20 + (next() % 5) as u8, 3, (next() % 5) as u8];
+        bytes.extend(length.to_be_bytes());
+        bytes.extend((0..length).map(|_| next() as u8));
+        if round % 2 == 0 && length > 4 {
+            // A hello of either side by its looks.
+            bytes[5..9].copy_from_slice(&[1 + (round % 4 / 2) as u8, 0, 0, (length - 4) as u8]);
+        }
+        let (mut near, far) = tokio::io::duplex(64 * 1024);
+        near.write_all(&bytes).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert!(acceptor.accept(far, LIMIT).await.is_err());
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        far.write_all(&bytes).await.unwrap();
+        far.shutdown().await.unwrap();
+        assert!(connector.connect(near, ConnectOptions::default(), LIMIT).await.is_err());
+    }
+}
