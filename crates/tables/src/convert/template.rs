@@ -34,6 +34,9 @@ pub enum TemplateError {
     /// An operator that takes no argument has one.
     #[error("operator %{0}% takes no argument")]
     Argument(&'static str),
+    /// A header operator names more than one alternative.
+    #[error("%{0}%: more than one alternative")]
+    Alternatives(&'static str),
     /// An operator that takes no length limit has one.
     #[error("operator %{0}% takes no length limit")]
     Limit(&'static str),
@@ -116,6 +119,7 @@ const OPERATORS: &[(&str, Form)] = {
         ("GRPC_STATUS_NUMBER", None),
         ("HOSTNAME", None),
         ("LOCAL_REPLY_BODY", None),
+        ("METADATA", NeededLimited),
         ("PATH", OptionalLimited),
         ("PROTOCOL", None),
         ("QUERY_PARAM", NeededLimited),
@@ -274,6 +278,9 @@ fn parse_operator(text: &str, position: usize) -> Result<(TemplatePart, &str), T
         (Form::None, text) if !text.is_empty() => return Err(TemplateError::Argument(known.0)),
         _ => {}
     }
+    if matches!(name, "REQ" | "RESP" | "TRAILER") && argument.unwrap_or_default().matches('?').count() > 1 {
+        return Err(TemplateError::Alternatives(known.0));
+    }
     if limit.is_some() && !matches!(known.1, Form::NeededLimited | Form::OptionalLimited) {
         return Err(TemplateError::Limit(known.0));
     }
@@ -322,6 +329,7 @@ mod tests {
         assert_eq!(Template::parse("%NO_SUCH%"), Err(TemplateError::Unknown("NO_SUCH".into())));
         assert_eq!(Template::parse("%REQ()%"), Err(TemplateError::NoArgument("REQ")));
         assert_eq!(Template::parse("%PROTOCOL(x)%"), Err(TemplateError::Argument("PROTOCOL")));
+        assert_eq!(Template::parse("%REQ(a?b?c)%"), Err(TemplateError::Alternatives("REQ")));
         assert_eq!(Template::parse("%PROTOCOL:5%"), Err(TemplateError::Limit("PROTOCOL")));
         assert_eq!(Template::parse(&"x".repeat(MAX_TEMPLATE_BYTES + 1)), Err(TemplateError::TooLong));
     }
