@@ -4,10 +4,9 @@
 //! listen on `.1`, and the client of each row calls from an address of its own, by which the lines of
 //! the access log are told apart even for calls that are not HTTP.
 
-use anyhow::{Context, Result};
-use std::collections::HashSet;
+use anyhow::Result;
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Address on which proxies and backends of this process listen.
 pub fn host() -> IpAddr {
@@ -31,17 +30,21 @@ fn client(last: u8) -> IpAddr {
     text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-static HANDED_OUT: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+/// Below the kernel's range for outgoing connections, so that none of those takes a port between here
+/// and the proxy's own bind.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 20_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port that nobody holds on [`host`] and that this process has not handed out before.
 ///
 /// # Errors
 /// When no port can be bound.
 pub fn free_port() -> Result<u16> {
-    for _ in 0..1000 {
-        let port = TcpListener::bind((host(), 0)).context("binding a free port")?.local_addr()?.port();
-        let mut handed_out = HANDED_OUT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if handed_out.get_or_insert_default().insert(port) {
+    for _ in 0..PORTS {
+        let port = FIRST_PORT + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS;
+        if TcpListener::bind((host(), port)).is_ok() {
             return Ok(port);
         }
     }

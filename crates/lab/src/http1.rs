@@ -220,3 +220,38 @@ pub fn as_io(stop: Stop) -> io::Error {
         Stop::Garbled => io::ErrorKind::InvalidData.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(bytes: &[u8], unsaid: Framing) -> (Result<Head, Stop>, Body) {
+        let mut reader = Reader::new(bytes, Vec::new());
+        let head = reader.head().await;
+        let framing = head.as_ref().map_or(Framing::None, |head| head.framing(unsaid));
+        let body = reader.body(framing).await;
+        (head, body)
+    }
+
+    #[tokio::test]
+    async fn bodies_end_where_their_framing_says() {
+        let (_, body) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", Framing::UntilClose).await;
+        assert_eq!((&body.bytes[..], body.stop), (&b"ab"[..], None));
+        let (_, body) = read(b"HTTP/1.1 200 OK\r\n\r\nabc", Framing::UntilClose).await;
+        assert_eq!((&body.bytes[..], body.stop), (&b"abc"[..], None));
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n0\r\nT: v\r\n\r\n";
+        let (_, body) = read(chunked, Framing::UntilClose).await;
+        assert_eq!((&body.bytes[..], body.stop), (&b"ab"[..], None));
+        assert_eq!(body.trailers, [("T".to_owned(), "v".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_is_told_from_what_ends() {
+        let (_, body) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", Framing::UntilClose).await;
+        assert_eq!(body.stop, Some(Stop::Closed));
+        let (head, _) = read(b"HTTP/1.1 200 OK\r\nA: b\r\n", Framing::None).await;
+        assert_eq!(head.err(), Some(Stop::Closed));
+        let (head, _) = read(b"\x00\x00\x06\x04\n\n", Framing::None).await;
+        assert_eq!(head.err(), Some(Stop::Garbled));
+    }
+}

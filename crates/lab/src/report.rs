@@ -57,7 +57,7 @@ impl Report {
         };
         let mut text = format!("{word:7} [{}] {}: {}", self.workers, self.world, self.row);
         for line in why {
-            let shown: String = line.chars().take(600).collect();
+            let shown: String = line.chars().take(400).collect();
             text.push_str(&format!("\n          {shown}"));
         }
         if let Some(shown) = &self.shown {

@@ -108,6 +108,15 @@ fn judge_all(plan: &Plan, job: &Job, reference: &Trial, subject: Option<&Trial>)
 }
 
 fn judge(plan: &Plan, row: &Row, index: usize, reference: &Trial, subject: Option<&Trial>) -> Verdict {
+    // Where nothing could be played there is one thing to tell, and nothing to compare.
+    let failures: Vec<String> = [Some(reference), subject]
+        .into_iter()
+        .flatten()
+        .filter_map(|trial| outcome(trial, index)?.failure.clone())
+        .collect();
+    if !failures.is_empty() {
+        return Verdict::Fault(failures);
+    }
     let allowed = row.difference.as_ref().filter(|_| plan.differences_apply);
     let mut faults = check(row, &row.expect, index, reference, plan.reference.name());
     let Some((trial, name)) = subject.zip(plan.subject.as_ref().map(|subject| subject.name())) else {

@@ -35,3 +35,23 @@ pub(crate) fn describe(bytes: &[u8]) -> Option<String> {
     }
     if first { None } else { Some(words.join(" ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+    use crate::wire::unhex;
+
+    #[test]
+    fn frames_are_told_in_words() {
+        let bytes = unhex(
+            "000000040000000000 000001010500000001 88 00000403000000000100000008 000008070000000000 00000000 00000006",
+        );
+        assert_eq!(describe(&bytes).as_deref(), Some("HEADERS(1 END) RST_STREAM(1 8) GOAWAY(6)"));
+    }
+
+    #[test]
+    fn what_is_no_frame_is_left_as_it_is() {
+        assert_eq!(describe(b"HTTP/1.1 400 Bad Request\r\n\r\n"), None);
+        assert_eq!(describe(b""), None);
+    }
+}

@@ -88,3 +88,47 @@ fn shares(one: &Tally, other: &Tally, differences: &mut Vec<String>) {
 pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::{Answer, Seen};
+
+    fn outcome(change: impl FnOnce(&mut Outcome)) -> Outcome {
+        let mut outcome =
+            Outcome { answers: vec![Answer::default()], seen: vec![Seen::default()], ..Outcome::default() };
+        change(&mut outcome);
+        outcome
+    }
+
+    #[test]
+    fn equal_outcomes_agree() {
+        assert!(agree(&outcome(|_| {}), &outcome(|_| {})).is_empty());
+    }
+
+    #[test]
+    fn every_part_is_compared() {
+        let parts: [fn(&mut Outcome); 7] = [
+            |outcome| outcome.answers[0].status = 200,
+            |outcome| outcome.answers[0].headers.push(("a".into(), "b".into())),
+            |outcome| outcome.answers[0].connection = Some("closed".into()),
+            |outcome| outcome.answers.clear(),
+            |outcome| outcome.seen[0].path = "/x".into(),
+            |outcome| outcome.log.push([("flags".to_owned(), "UF".to_owned())].into()),
+            |outcome| outcome.stats = [("x".to_owned(), 1)].into(),
+        ];
+        for part in parts {
+            assert_eq!(agree(&outcome(|_| {}), &outcome(part)).len(), 1);
+        }
+    }
+
+    #[test]
+    fn shares_agree_within_chance_only() {
+        let tally = |a: u64| {
+            let backend = [("a".to_owned(), a), ("b".to_owned(), 500 - a)].into();
+            Outcome { tally: Some(Tally { status: [(200, 500)].into(), backend }), ..Outcome::default() }
+        };
+        assert!(agree(&tally(400), &tally(420)).is_empty());
+        assert!(!agree(&tally(400), &tally(450)).is_empty());
+    }
+}

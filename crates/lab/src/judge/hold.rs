@@ -157,3 +157,75 @@ fn shares(expect: &Expect, tally: &Tally, missed: &mut Vec<String>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn missed(expect: Value) -> Vec<String> {
+        let line = [("flags", "UF,URX"), ("code", "503"), ("cluster", "-")];
+        let outcome = Outcome {
+            answers: vec![Answer {
+                status: 503,
+                headers: vec![("a".into(), "1".into()), ("a".into(), "2".into())],
+                body: "text".into(),
+                ..Answer::default()
+            }],
+            log: vec![line.map(|(name, value)| (name.to_owned(), value.to_owned())).into()],
+            ..Outcome::default()
+        };
+        let expect = serde_json::from_value(expect).expect("an expectation");
+        hold(&expect, &[], &outcome, &[120])
+    }
+
+    #[test]
+    fn what_is_so_is_not_missed() {
+        assert_eq!(
+            missed(json!({
+                "status": 503, "backend": "none", "attempts": 0, "body": "text", "took": [100, 200],
+                "headers": {"A": [1, 2], "b": null}, "log": {"flags": "/URX/r", "code": 503, "cluster": null},
+            })),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn what_is_not_so_is_missed() {
+        for wrong in [
+            json!({"status": 200}),
+            json!({"status": [503, 503]}),
+            json!({"backend": "a"}),
+            json!({"body": "tex"}),
+            json!({"body": "/^ext/r"}),
+            json!({"took": [0, 100]}),
+            json!({"headers": {"a": 1}}),
+            json!({"headers": {"a": [2, 1]}}),
+            json!({"headers": {"a": null}}),
+            json!({"headers": {"b": "*"}}),
+            json!({"log": {"flags": "UF"}}),
+            json!({"log": {"flags": null}}),
+            json!({"end": "closed"}),
+            json!({"connection": "kept"}),
+            json!({"seen": {"path": "/"}}),
+            json!({"stats": {"x": 1}}),
+        ] {
+            assert_eq!(missed(wrong.clone()).len(), 1, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_may_stray_by_four_standard_deviations_and_no_further() {
+        let share = |a: u64| {
+            let tally = Tally {
+                backend: [("a".to_owned(), a), ("b".to_owned(), 400 - a)].into(),
+                ..Tally::default()
+            };
+            let outcome = Outcome { tally: Some(tally), ..Outcome::default() };
+            let expect = serde_json::from_value(json!({"shares": {"a": 0.5}})).expect("an expectation");
+            hold(&expect, &[], &outcome, &[])
+        };
+        assert!(share(200).is_empty() && share(239).is_empty());
+        assert_eq!(share(241).len(), 1);
+    }
+}
