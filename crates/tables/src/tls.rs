@@ -111,7 +111,7 @@ pub enum TlsVersion {
 pub struct TlsCommon {
     /// Lowest version (default 1.2).
     pub min_version: TlsVersion,
-    /// Highest version (default 1.3).
+    /// Highest version (default 1.3 for servers; for clients 1.2, or the lowest if that is higher).
     pub max_version: TlsVersion,
     /// TLS 1.2 cipher suites by OpenSSL name; empty: the default set.
     pub cipher_suites: Vec<Box<str>>,

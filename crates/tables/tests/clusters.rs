@@ -152,7 +152,11 @@ transport_socket:
         panic!("{:?}", found.transport)
     };
     assert_eq!((&*tls.sni, &*tls.common.alpn[0]), ("example.com", "h2"));
-    assert_eq!((tls.common.min_version, tls.common.max_version), (TlsVersion::V1_2, TlsVersion::V1_3));
+    assert_eq!(
+        (tls.common.min_version, tls.common.max_version),
+        (TlsVersion::V1_2, TlsVersion::V1_2),
+        "a client, unless told"
+    );
     assert_eq!(tls.common.validation, ValidationSource::One(SecretSource::Named("known".into())));
     assert_eq!(findings.len(), 1);
     assert!(findings[0].path.ends_with("tls_params.tls_minimum_protocol_version"), "{findings:?}");

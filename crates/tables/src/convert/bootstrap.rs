@@ -5,13 +5,15 @@ use std::sync::Arc;
 use weft_types::Name;
 
 use super::address::{self, Names};
+use super::discovery;
 use super::entry::{self, Context, Conversion, KnownNames};
-use super::reader::{Read, Reader};
+use super::reader::{Read, Reader, holds};
 use super::source::DataSource;
 use super::unset::{ignore_set, refuse_set};
 use crate::finding::{Finding, ResourceKind};
 use crate::pb::envoy::config::bootstrap::v3::{self as proto, bootstrap as parts};
 use crate::pb::envoy::config::core::v3::Node;
+use crate::pb::envoy::extensions::regex_engines::v3::GoogleRe2;
 use crate::tables::{Bootstrap, Tables};
 
 /// Why what serves only counters, traces and dumps has no effect.
@@ -189,14 +191,19 @@ fn read_own(r: &mut Reader<'_>, proto: &proto::Bootstrap) -> Bootstrap {
         overload_manager,
         header_prefix,
         dns_resolution_config,
-        typed_dns_resolver_config,
         config_sources,
         default_config_source,
         default_socket_interface,
         certificate_provider_instances,
-        default_regex_engine,
         xds_delegate_extension,
     );
+    // A refusal is recorded where it arises; the rest of the bootstrap is read all the same.
+    let _ = r.maybe("typed_dns_resolver_config", typed_dns_resolver_config.as_ref(), discovery::resolver);
+    if let Some(engine) = default_regex_engine
+        && !engine.typed_config.as_ref().is_some_and(holds::<GoogleRe2>)
+    {
+        r.refuse_at("default_regex_engine", "expressions have the syntax of RE2");
+    }
     if let Some(manager) = cluster_manager {
         r.within("cluster_manager", |r| read_cluster_manager(r, manager));
     }
@@ -233,7 +240,7 @@ fn read_cluster_manager(r: &mut Reader<'_>, proto: &proto::ClusterManager) {
         load_stats_config,
         enable_deferred_cluster_creation,
     } = proto;
-    ignore_set!(r, "zones are not preferred", local_cluster_name);
+    refuse_set!(r, "zone-aware routing is not implemented: all zones get traffic", local_cluster_name);
     ignore_set!(r, OBSERVED, outlier_detection, load_stats_config);
     ignore_set!(r, "it changes no outcome", enable_deferred_cluster_creation);
     refuse_set!(r, "set it in each cluster", upstream_bind_config);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::address::Names;
 use super::reader::{Read, Reader, holds};
 use super::unset::{ignore_set, refuse_set};
-use super::{endpoints, hcm, headers};
+use super::{endpoints, headers, route_source};
 use crate::cluster::{Discovery, Dns, DnsFamily, Endpoints};
 use crate::pb::envoy::config::cluster::v3::cluster::{
     self, ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, LbConfig,
@@ -77,7 +77,7 @@ pub(crate) fn read(r: &mut Reader<'_>, fields: &Fields<'_>) -> Read<Discovery> {
             unassigned(r, fields)?;
             r.need("eds_cluster_config", fields.eds, |r, eds| {
                 let cluster::EdsClusterConfig { eds_config, service_name } = eds;
-                r.need("eds_config", eds_config.as_ref(), hcm::served)?;
+                r.need("eds_config", eds_config.as_ref(), route_source::served)?;
                 let name = if service_name.is_empty() { fields.name } else { service_name };
                 Ok(Discovery::Eds(name.into()))
             })
@@ -190,8 +190,12 @@ fn dns_cluster(r: &mut Reader<'_>, any: &Any, fields: &Fields<'_>) -> Read<Disco
     Ok(if logical { Discovery::LogicalDns(dns) } else { Discovery::StrictDns(dns) })
 }
 
+fn refuse_resolvers(r: &mut Reader<'_>, resolvers: &Vec<Address>) {
+    refuse_set!(r, "names are resolved by the system's resolver", resolvers);
+}
+
 /// Reads a resolver extension: those without servers of their own are the system's resolver.
-fn resolver(r: &mut Reader<'_>, proto: &TypedExtensionConfig) -> Read<()> {
+pub(crate) fn resolver(r: &mut Reader<'_>, proto: &TypedExtensionConfig) -> Read<()> {
     let TypedExtensionConfig { name: _, typed_config } = proto;
     match typed_config {
         Some(any) if holds::<GetAddrInfoDnsResolverConfig>(any) => {
@@ -200,11 +204,11 @@ fn resolver(r: &mut Reader<'_>, proto: &TypedExtensionConfig) -> Read<()> {
         }
         Some(any) if holds::<CaresDnsResolverConfig>(any) => r.within("typed_config", |r| {
             r.unpack(any, |r, config: &CaresDnsResolverConfig| {
-                if config.resolvers.is_empty() {
+                refuse_resolvers(r, &config.resolvers);
+                if *config != CaresDnsResolverConfig::default() {
                     r.ignore("names are resolved by the system's resolver");
-                    return Ok(());
                 }
-                Err(r.refuse_at("resolvers", "names are resolved by the system's resolver"))
+                Ok(())
             })
         }),
         _ => Err(r.refuse("this resolver is not implemented")),

@@ -13,8 +13,8 @@ pub(crate) fn index(r: &mut Reader<'_>, hosts: &[VirtualHost]) -> Read<DomainInd
     let mut index = DomainIndex::default();
     let mut seen = HashSet::new();
     let mut refused = None;
-    for (host, VirtualHost { domains, .. }) in hosts.iter().enumerate() {
-        for (at, domain) in domains.iter().enumerate() {
+    for (host, virtual_host) in hosts.iter().enumerate() {
+        for (at, domain) in virtual_host.domains.iter().enumerate() {
             let lower: Box<str> = domain.to_ascii_lowercase().into();
             if !seen.insert(lower.clone()) {
                 refused = Some(r.item("virtual_hosts", host, |r| {

@@ -1,30 +1,26 @@
 //! The HTTP connection manager.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::codec_options::{self, Common};
 use super::http_filter::{self, Position};
 use super::reader::{Read, Reader, bool_or, holds};
 use super::unset::{ignore_set, refuse_set};
-use super::{access_log, headers, local_reply, matcher, route_config};
+use super::{access_log, headers, local_reply, matcher, route_source};
 use crate::hcm::{
-    CodecOptions, CodecType, EscapedSlashes, HttpManager, InternalAddresses, RouteSource, ServerHeader,
-    StripPort, Upgrade, Xfcc, XfccMode,
+    CodecOptions, CodecType, EscapedSlashes, HttpManager, InternalAddresses, ServerHeader, StripPort,
+    Upgrade, Xfcc, XfccMode,
 };
 use crate::pb::envoy::config::core::v3::scheme_header_transformation::Transformation;
 use crate::pb::envoy::config::core::v3::{
-    ConfigSource, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions,
-    SchemeHeaderTransformation, config_source::ConfigSourceSpecifier,
+    Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, SchemeHeaderTransformation,
 };
 use crate::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     self as proto, http_connection_manager as hcm,
 };
 use crate::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use crate::pb::google::protobuf::UInt32Value;
-use hcm::{
-    ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, ServerHeaderTransformation,
-};
+use hcm::{ForwardClientCertDetails, PathWithEscapedSlashesAction, ServerHeaderTransformation};
 use weft_match::CidrSet;
 
 /// Default of `stream_idle_timeout`.
@@ -145,7 +141,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpConnectionManager) -> 
         stream_error: bool_or(stream_error_on_invalid_http_message.as_ref(), false),
     };
     let (options, common) = codec_options(r, &codecs)?;
-    let routes = routes(r, route_specifier.as_ref());
+    let routes = route_source::read(r, route_specifier.as_ref());
     let (filters, router) = http_filter::chain(r, "http_filters", http_filters, Position::Downstream)?;
     Ok(HttpManager {
         stat_prefix: r.text("stat_prefix", stat_prefix)?.into(),
@@ -249,45 +245,6 @@ fn codec_options(r: &mut Reader<'_>, proto: &Codecs<'_>) -> Read<(CodecOptions, 
     r.maybe("http_protocol_options", proto.http1, |r, p| codec_options::http1(r, p, &mut options))?;
     r.maybe("http2_protocol_options", proto.http2, |r, p| codec_options::http2(r, p, &mut options))?;
     Ok((options, common.unwrap_or_default()))
-}
-
-fn routes(r: &mut Reader<'_>, proto: Option<&RouteSpecifier>) -> Read<RouteSource> {
-    match proto {
-        Some(RouteSpecifier::RouteConfig(config)) => r.within("route_config", |r| {
-            Ok(RouteSource::Inline(Arc::new(route_config::read(r, config, true)?)))
-        }),
-        Some(RouteSpecifier::Rds(proto::Rds { config_source, route_config_name })) => r.within("rds", |r| {
-            r.need("config_source", config_source.as_ref(), served)?;
-            Ok(RouteSource::Named(r.text("route_config_name", route_config_name)?.into()))
-        }),
-        Some(RouteSpecifier::ScopedRoutes(_)) => Err(r.refuse_at("scoped_routes", "not implemented")),
-        None => Err(r.refuse("a connection manager needs routes: route_config or rds")),
-    }
-}
-
-/// Reads a source of resources: an xDS server, in whatever way it is named.
-pub(crate) fn served(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
-    let ConfigSource { authorities, initial_fetch_timeout, resource_api_version, config_source_specifier } =
-        proto;
-    ignore_set!(
-        r,
-        "all resources come over one stream",
-        authorities,
-        initial_fetch_timeout,
-        resource_api_version
-    );
-    match config_source_specifier {
-        Some(
-            ConfigSourceSpecifier::Ads(_)
-            | ConfigSourceSpecifier::Self_(_)
-            | ConfigSourceSpecifier::ApiConfigSource(_),
-        ) => Ok(()),
-        Some(ConfigSourceSpecifier::Path(_)) => Err(r.refuse_at("path", "resources are not read from files")),
-        Some(ConfigSourceSpecifier::PathConfigSource(_)) => {
-            Err(r.refuse_at("path_config_source", "resources are not read from files"))
-        }
-        None => Err(r.refuse("a config source needs a specifier")),
-    }
 }
 
 fn internal(r: &mut Reader<'_>, proto: &hcm::InternalAddressConfig) -> Read<InternalAddresses> {

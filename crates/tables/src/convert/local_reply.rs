@@ -3,7 +3,7 @@
 use super::headers;
 use super::reader::{Read, Reader};
 use super::unset::ignore_set;
-use super::{access_log, source};
+use super::{access_log, log_filter, source};
 use crate::access_log::LogFormat;
 use crate::hcm::{LocalReplyConfig, LocalReplyMapper};
 use crate::pb::envoy::config::core::v3::SubstitutionFormatString;
@@ -22,7 +22,7 @@ fn mapper(r: &mut Reader<'_>, proto: &proto::ResponseMapper) -> Read<LocalReplyM
     let proto::ResponseMapper { filter, status_code, body, body_format_override, headers_to_add } = proto;
     let filter = r.need("filter", filter.as_ref(), |r, filter| {
         // Unlike a log, a reply must not be changed by a filter that is only half understood.
-        access_log::read_filter(r, filter)?.ok_or_else(|| r.refuse("this filter is not implemented"))
+        log_filter::read(r, filter)?.ok_or_else(|| r.refuse("this filter is not implemented"))
     })?;
     let status = match status_code {
         Some(code) => match u16::try_from(code.value) {

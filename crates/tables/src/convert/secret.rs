@@ -183,7 +183,7 @@ pub(crate) fn named(r: &mut Reader<'_>, proto: &proto::SdsSecretConfig) -> Read<
     let proto::SdsSecretConfig { name, sds_config } = proto;
     let name = r.text("name", name)?;
     match sds_config {
-        Some(config) => r.within("sds_config", |r| super::hcm::served(r, config))?,
+        Some(config) => r.within("sds_config", |r| super::route_source::served(r, config))?,
         None if !r.context.secrets.contains(name) => {
             return Err(r.refuse_at("name", format!("there is no secret {name:?}")));
         }

@@ -3,46 +3,15 @@
 use std::sync::Arc;
 
 use super::reader::{Read, Reader, bool_or, u32_or};
-use super::secret;
 use super::unset::{ignore_set, refuse_set};
+use super::{secret, tls_parameters};
 use crate::pb::envoy::extensions::transport_sockets::tls::v3::{
     self as proto, common_tls_context as context,
 };
 use crate::tls::{ClientTls, SecretSource, ServerTls, TlsCommon, TlsVersion, ValidationSource};
 use context::ValidationContextType;
+use proto::TlsParameters;
 use proto::downstream_tls_context::{OcspStaplePolicy, SessionTicketKeysType};
-use proto::tls_parameters::TlsProtocol;
-
-/// TLS 1.2 suites that can be spoken, by OpenSSL name.
-const SUITES: &[&str] = &[
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-];
-/// Suites that Envoy knows and that are left out here.
-const PASSED_SUITES: &[&str] = &[
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "AES128-SHA256",
-    "AES256-SHA256",
-    "DES-CBC3-SHA",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-ECDSA-AES128-SHA256",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "ECDHE-RSA-AES128-SHA256",
-    "ECDHE-RSA-AES256-SHA384",
-    "ECDHE-ECDSA-AES256-SHA384",
-];
-/// Curves that can be spoken, by the names that Envoy takes.
-const CURVES: &[&str] =
-    &["X25519", "P-256", "prime256v1", "secp256r1", "P-384", "secp384r1", "X25519MLKEM768"];
 
 /// Longest server name, bytes.
 const MAX_SNI: usize = 255;
@@ -90,7 +59,9 @@ pub(crate) fn server(r: &mut Reader<'_>, proto: &proto::DownstreamTlsContext) ->
         }
         None => false,
     };
-    let common = r.need("common_tls_context", common_tls_context.as_ref(), common)?;
+    let common = r.need("common_tls_context", common_tls_context.as_ref(), |r, context| {
+        common(r, context, TlsVersion::V1_3)
+    })?;
     if common.certificates.is_empty() {
         return Err(r.refuse("a server needs a certificate"));
     }
@@ -117,9 +88,10 @@ pub(crate) fn client(r: &mut Reader<'_>, proto: &proto::UpstreamTlsContext) -> R
     if sni.len() > MAX_SNI {
         return Err(r.refuse_at("sni", format!("longer than {MAX_SNI} bytes")));
     }
+    // Unless it says otherwise, Envoy's client goes no higher than TLS 1.2.
     let common = match common_tls_context {
-        Some(context) => r.within("common_tls_context", |r| self::common(r, context))?,
-        None => common(r, &proto::CommonTlsContext::default())?,
+        Some(context) => r.within("common_tls_context", |r| self::common(r, context, TlsVersion::V1_2))?,
+        None => common(r, &proto::CommonTlsContext::default(), TlsVersion::V1_2)?,
     };
     if common.certificates.len() > 1 {
         return Err(r.refuse("a client has at most one certificate"));
@@ -134,7 +106,8 @@ pub(crate) fn client(r: &mut Reader<'_>, proto: &proto::UpstreamTlsContext) -> R
     })
 }
 
-fn common(r: &mut Reader<'_>, proto: &proto::CommonTlsContext) -> Read<TlsCommon> {
+/// Reads what both sides share; `highest` is the highest version when none is named.
+fn common(r: &mut Reader<'_>, proto: &proto::CommonTlsContext, highest: TlsVersion) -> Read<TlsCommon> {
     let proto::CommonTlsContext {
         tls_params,
         tls_certificates,
@@ -158,7 +131,9 @@ fn common(r: &mut Reader<'_>, proto: &proto::CommonTlsContext) -> Read<TlsCommon
         custom_handshaker,
     );
     ignore_set!(r, "session keys are never logged", key_log);
-    let parameters = r.maybe("tls_params", tls_params.as_ref(), parameters)?.unwrap_or_default();
+    let unset = TlsParameters::default();
+    let parameters =
+        r.within("tls_params", |r| tls_parameters::read(r, tls_params.as_ref().unwrap_or(&unset), highest))?;
     let mut certificates = r.each("tls_certificates", tls_certificates, |r, p| {
         Ok(SecretSource::Inline(Arc::new(secret::certificate(r, p)?)))
     })?;
@@ -229,70 +204,4 @@ fn validation(r: &mut Reader<'_>, proto: Option<&ValidationContextType>) -> Read
             | ValidationContextType::ValidationContextCertificateProviderInstance(_),
         ) => Err(r.refuse("certificate providers are not implemented")),
     }
-}
-
-struct Parameters {
-    min: TlsVersion,
-    max: TlsVersion,
-    cipher_suites: Vec<Box<str>>,
-    curves: Vec<Box<str>>,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Self { min: TlsVersion::V1_2, max: TlsVersion::V1_3, cipher_suites: Vec::new(), curves: Vec::new() }
-    }
-}
-
-fn parameters(r: &mut Reader<'_>, proto: &proto::TlsParameters) -> Read<Parameters> {
-    let proto::TlsParameters {
-        tls_minimum_protocol_version,
-        tls_maximum_protocol_version,
-        cipher_suites,
-        ecdh_curves,
-        signature_algorithms,
-        compliance_policies,
-    } = proto;
-    refuse_set!(r, "not implemented", signature_algorithms, compliance_policies);
-    let min = match r.choice("tls_minimum_protocol_version", *tls_minimum_protocol_version)? {
-        TlsProtocol::TlsAuto | TlsProtocol::TlSv12 => TlsVersion::V1_2,
-        TlsProtocol::TlSv13 => TlsVersion::V1_3,
-        TlsProtocol::TlSv10 | TlsProtocol::TlSv11 => {
-            r.ignore_at("tls_minimum_protocol_version", "TLS 1.2 is the lowest version that is spoken");
-            TlsVersion::V1_2
-        }
-    };
-    let max = match r.choice("tls_maximum_protocol_version", *tls_maximum_protocol_version)? {
-        TlsProtocol::TlsAuto | TlsProtocol::TlSv13 => TlsVersion::V1_3,
-        TlsProtocol::TlSv12 => TlsVersion::V1_2,
-        TlsProtocol::TlSv10 | TlsProtocol::TlSv11 => {
-            return Err(
-                r.refuse_at("tls_maximum_protocol_version", "TLS 1.2 is the lowest version that is spoken")
-            );
-        }
-    };
-    if min > max {
-        return Err(r.refuse_at("tls_minimum_protocol_version", "above tls_maximum_protocol_version"));
-    }
-    Ok(Parameters {
-        min,
-        max,
-        cipher_suites: r.each("cipher_suites", cipher_suites, |r, entry| suite(r, entry))?,
-        curves: r.each("ecdh_curves", ecdh_curves, |r, name| match CURVES.contains(&name.as_str()) {
-            true => Ok(name.as_str().into()),
-            false => Err(r.refuse(format!("the curve {name:?} is not implemented"))),
-        })?,
-    })
-}
-
-/// Reads one entry of the list: a suite, or a group `[A|B]` of equal preference.
-fn suite(r: &mut Reader<'_>, entry: &str) -> Read<Box<str>> {
-    for name in entry.trim_matches(['[', ']']).split('|') {
-        if PASSED_SUITES.contains(&name) {
-            r.ignore(format!("{name} has no forward secrecy or an old mode, and is never offered"));
-        } else if !SUITES.contains(&name) {
-            return Err(r.refuse(format!("{name:?} is no cipher suite of TLS 1.2")));
-        }
-    }
-    Ok(entry.into())
 }
