@@ -73,10 +73,10 @@ pub(crate) fn run_all() -> Result<bool> {
         run(command(&[&tools::cargo_deny(), "check", "licenses", "bans", "sources"]))
     });
     steps.step("oracle: Envoy with itself", |count| {
-        counted(oracle::prepare(&["--self-check", "--quiet", "--workers", "1"])?, count)
+        counted(oracle::prepare(&["--self-check", "--quiet", "--workers", "1"], None)?, count)
     });
     steps.step("oracle: weft-proxy with Envoy", |count| {
-        counted(oracle::prepare(&["--quiet", "--json", "target/oracle.json"])?, count)
+        counted(oracle::prepare(&["--quiet", "--json", "target/oracle.json"], None)?, count)
     });
 
     println!("\n{:32} {:>8}  result", "step", "seconds");

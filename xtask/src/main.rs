@@ -7,6 +7,7 @@
 //! | `tools` | installs what tests need and the repository does not carry: real Envoy, cargo-deny |
 //! | `oracle` | the call table through Envoy and `weft-proxy` |
 //! | `suite NAME` | longer runs, whose results are kept under `results/` |
+//! | `seeded` | bugs sown on purpose, which the oracle must notice |
 //! | `bench proxy` | CPU per request beside Envoy, nginx and a bare relay |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
@@ -14,6 +15,7 @@ mod bench;
 mod ci;
 mod oracle;
 mod relay;
+mod seeded;
 mod shell;
 mod suite;
 mod tidy;
@@ -49,6 +51,12 @@ enum Task {
         /// Which one; without it, the list.
         name: Option<String>,
     },
+    /// Sows bugs into a copy of weft-proxy and shows whether the call table notices.
+    Seeded {
+        /// Only bugs whose name contains this.
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// Measurements.
     Bench(bench::Options),
     /// A bare TCP relay on one thread: the floor of what a proxy can cost.
@@ -69,6 +77,7 @@ fn main() -> Result<ExitCode> {
         Task::Tools => tools::install().map(|()| true)?,
         Task::Oracle { arguments } => oracle::run(&arguments)?,
         Task::Suite { name } => suite::run(name.as_deref())?,
+        Task::Seeded { only } => seeded::run_all(&only)?,
         Task::Bench(options) => bench::run(&options)?,
         Task::Relay { listen, upstream } => relay::run(&listen, &upstream).map(|()| true)?,
     };

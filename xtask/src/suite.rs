@@ -9,12 +9,15 @@ use std::process::Command;
 /// Name, what it is for, and how it is run.
 type Suite = (&'static str, &'static str, fn() -> Result<Command>);
 
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 5] = [
     ("self-check", "the whole call table, Envoy with itself, 1 and 2 workers", || {
-        oracle::prepare(&["--self-check", "--quiet"])
+        oracle::prepare(&["--self-check", "--quiet"], None)
     }),
     ("oracle", "the whole call table, weft-proxy with Envoy, 1 and 2 workers, five times over", || {
-        oracle::prepare(&["--quiet", "--repeat", "5"])
+        oracle::prepare(&["--quiet", "--repeat", "5"], None)
+    }),
+    ("seeded", "bugs sown into weft-proxy, each of which the call table must notice", || {
+        Ok(command(&["cargo", "xtask", "seeded"]))
     }),
     ("lab", "redirection in network namespaces", || {
         let mut tests = command(&["cargo", "test", "-p", "weft-lab", "--test", "netns", "--", "--nocapture"]);
