@@ -132,7 +132,7 @@ pub enum MutationStep {
     Set(HeaderMutation),
 }
 
-/// CORS (VS-24).
+/// CORS (VS-24). What a level does not say, the next less specific level says.
 #[derive(Clone, Debug, Default)]
 pub struct CorsPolicy {
     /// Origins allowed.
@@ -145,14 +145,14 @@ pub struct CorsPolicy {
     pub expose_headers: Box<str>,
     /// `access-control-max-age`.
     pub max_age: Box<str>,
-    /// `access-control-allow-credentials: true`.
-    pub allow_credentials: bool,
+    /// `access-control-allow-credentials: true`; `None`: not said at this level.
+    pub allow_credentials: Option<bool>,
     /// Share for which it is enforced; `None`: always.
     pub enabled: Option<FractionalPercent>,
-    /// Private network access is answered.
-    pub allow_private_network: bool,
-    /// Preflights with a foreign origin are forwarded (default true).
-    pub forward_unmatched_preflights: bool,
+    /// Private network access is answered; `None`: not said at this level.
+    pub allow_private_network: Option<bool>,
+    /// Preflights with a foreign origin are forwarded (default true); `None`: not said at this level.
+    pub forward_unmatched_preflights: Option<bool>,
 }
 
 /// Role-based access control, HTTP and network (`envoy.config.rbac.v3.RBAC`).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weft_types::{FractionalPercent, Name};
 
-use super::reader::{Read, Reader, bool_or};
+use super::reader::{Read, Reader};
 use super::unset::ignore_set;
 use super::{matcher, share};
 use crate::filter::{CorsPolicy, HttpFilterConfig, PerRoute};
@@ -38,10 +38,10 @@ pub(crate) fn policy(r: &mut Reader<'_>, proto: &proto::CorsPolicy) -> Read<Cors
         allow_headers: allow_headers.as_str().into(),
         expose_headers: expose_headers.as_str().into(),
         max_age: max_age.as_str().into(),
-        allow_credentials: bool_or(allow_credentials.as_ref(), false),
+        allow_credentials: allow_credentials.as_ref().map(|v| v.value),
         enabled,
-        allow_private_network: bool_or(allow_private_network_access.as_ref(), false),
-        forward_unmatched_preflights: bool_or(forward_not_matching_preflights.as_ref(), true),
+        allow_private_network: allow_private_network_access.as_ref().map(|v| v.value),
+        forward_unmatched_preflights: forward_not_matching_preflights.as_ref().map(|v| v.value),
     })
 }
 

@@ -42,7 +42,11 @@ pub(crate) fn entry(r: &mut Reader<'_>, proto: &FilterStateValue) -> Read<Filter
     }
     let shared: value::SharedWithUpstream = r.choice("shared_with_upstream", *shared_with_upstream)?;
     let text = match value {
-        Some(value::Value::FormatString(format)) => r.within("format_string", |r| text(r, format))?,
+        Some(value::Value::FormatString(format)) => r.within("format_string", |r| {
+            let template = text(r, format)?;
+            super::headers::check_filter_template(r, &template)?;
+            Ok(template)
+        })?,
         None => return Err(r.refuse("format_string is required")),
     };
     Ok(FilterStateEntry {

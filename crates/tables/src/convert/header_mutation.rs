@@ -38,9 +38,11 @@ fn step(r: &mut Reader<'_>, proto: &HeaderMutation) -> Read<MutationStep> {
     let HeaderMutation { action } = proto;
     match action {
         Some(Action::Remove(name)) => Ok(MutationStep::Remove(headers::field_name(r, "remove", name)?)),
-        Some(Action::Append(option)) => {
-            r.within("append", |r| headers::mutation(r, option)).map(MutationStep::Set)
-        }
+        Some(Action::Append(option)) => r.within("append", |r| {
+            let mutation = headers::mutation(r, option)?;
+            headers::check_filter_template(r, &mutation.value)?;
+            Ok(MutationStep::Set(mutation))
+        }),
         Some(Action::RemoveOnMatch(_)) => Err(r.refuse_at("remove_on_match", "not implemented")),
         None => Err(r.refuse("a mutation needs an action")),
     }

@@ -2,7 +2,7 @@
 
 use super::reader::{Read, Reader};
 use crate::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption, header_value_option};
-use crate::route::{AppendAction, HeaderMutation, HeaderRules, Template};
+use crate::route::{AppendAction, HeaderMutation, HeaderRules, Template, TemplatePart};
 use header_value_option::HeaderAppendAction;
 
 /// Longest header name, bytes (Envoy's limit on configured header names).
@@ -67,6 +67,24 @@ fn field(r: &mut Reader<'_>, proto: &HeaderValue) -> Read<(Box<str>, Template)> 
     check_value(r, "value", text)?;
     let template = Template::parse(text).map_err(|error| r.refuse_at("value", error.to_string()))?;
     Ok((name, template))
+}
+
+/// What filters can put into a value: they see heads, not the connection.
+const FILTER_OPERATORS: &[&str] = &["PROTOCOL", "REQ", "RESP", "RESPONSE_CODE"];
+
+/// Refuses a template with operators that a filter cannot fill in.
+pub(crate) fn check_filter_template(r: &mut Reader<'_>, template: &Template) -> Read<()> {
+    for part in &template.0 {
+        if let TemplatePart::Operator { name, .. } = part
+            && !FILTER_OPERATORS.contains(&&**name)
+        {
+            return Err(r.refuse_with_hint(
+                format!("the operator %{name}% is not implemented in filters"),
+                "request_headers_to_add of routes has all operators",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads the name of a field to remove on a route.

@@ -45,10 +45,7 @@ pub(crate) fn rewrite(
     let matcher::RegexMatchAndSubstitute { pattern, substitution } = proto;
     let regex = r.need("pattern", pattern.as_ref(), |r, pattern| {
         let text = regex_text(r, pattern)?;
-        regex::RegexBuilder::new(text)
-            .size_limit(1 << 20)
-            .build()
-            .map_err(|error| r.refuse_at("regex", error.to_string()))
+        weft_match::re2::search(text).map_err(|error| r.refuse_at("regex", error.to_string()))
     })?;
     let mut bytes = substitution.bytes();
     while let Some(byte) = bytes.next() {
