@@ -174,6 +174,11 @@ impl Process {
         self.filter_shared.failing.store(failing, Ordering::Relaxed);
     }
 
+    /// `/healthcheck/fail` was asked for: clients are told to go elsewhere.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     /// All listeners have served at some time.
     pub(crate) fn was_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)

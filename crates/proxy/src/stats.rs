@@ -100,7 +100,7 @@ impl ClusterCounters {
             }
             Failure::LocalReset => self.inc(|s| s.upstream_rq_tx_reset),
             Failure::Protocol => self.inc(|s| s.upstream_cx_protocol_error),
-            Failure::Connect(_) | Failure::Transport(_) | Failure::ConnectTimeout | Failure::Overflow => {}
+            Failure::Connect(_) | Failure::Transport(_) | Failure::ConnectTimeout | Failure::Overflow | Failure::RequestOverflow => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! Opaque TCP: choose a cluster, connect, copy.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use weft_balance::PickContext;
 use weft_balance::outlier::Outcome;
+use weft_net::copy::Meter;
 use weft_net::{CopyOptions, CopyReport, Side};
 use weft_state::Priority;
 use weft_tables::tcp::{TcpProxy, TcpTarget};
@@ -85,16 +87,20 @@ async fn run(
             return false;
         }
     };
-    let connect::Opened { stream: mut upstream, local, .. } = connected;
+    let connect::Opened { stream: mut upstream, local, counted: _counted, .. } = connected;
     record.local = local;
     let options = CopyOptions { idle: config.idle_timeout, ..CopyOptions::default() };
-    let copying = io.copy_with(&mut upstream, options);
+    let counts = Counts::default();
+    let mut meter = &counts;
+    let copying = io.copy_with(&mut upstream, options, &mut meter);
     let report = match config.max_connection_duration {
         None => copying.await,
         Some(limit) => match timeout(limit, copying).await {
             Ok(report) => report,
             Err(_) => {
                 record.flags.insert(ResponseFlag::DurationTimeout);
+                record.received = counts.received.get();
+                record.sent = counts.sent.get();
                 return false;
             }
         },
@@ -105,7 +111,25 @@ async fn run(
         record.flags.insert(ResponseFlag::UpstreamRemoteReset);
     }
     cluster.stats.bytes(report.from_a, report.from_b);
+    if report.first == Some(Side::A) && report.a == weft_net::End::Reset {
+        // What broke at the client breaks at the server.
+        upstream.reset_on_close();
+    }
     was_reset(&report)
+}
+
+/// Bytes as they come, for a copy that is cut off.
+#[derive(Debug, Default)]
+struct Counts {
+    received: Cell<u64>,
+    sent: Cell<u64>,
+}
+
+impl Meter for &Counts {
+    fn read(&mut self, side: Side, bytes: u64) {
+        let count = if side == Side::A { &self.received } else { &self.sent };
+        count.set(count.get() + bytes);
+    }
 }
 
 fn was_reset(report: &CopyReport) -> bool {

@@ -22,7 +22,7 @@ impl CorsFilter {
 
     fn allow_headers(&self, headers: &mut Headers, origin: &[u8]) {
         headers.set("access-control-allow-origin", origin);
-        if self.policy.allow_credentials {
+        if self.policy.allow_credentials == Some(true) {
             headers.set("access-control-allow-credentials", "true");
         }
     }
@@ -49,7 +49,7 @@ impl HttpFilter for CorsFilter {
             if !policy.allow_origin.is_empty() {
                 cx.counts.push(("cors.origin_invalid", 1));
             }
-            if preflight && !policy.allow_origin.is_empty() && !policy.forward_unmatched_preflights {
+            if preflight && !policy.allow_origin.is_empty() && policy.forward_unmatched_preflights == Some(false) {
                 return Flow::Reply(Box::new(LocalReply::new(200, "", "cors_response")));
             }
             return Flow::Continue;
@@ -70,7 +70,7 @@ impl HttpFilter for CorsFilter {
                 reply.headers.set(name, value.as_bytes());
             }
         }
-        if policy.allow_private_network
+        if policy.allow_private_network == Some(true)
             && head.headers.get("access-control-request-private-network") == Some(b"true")
         {
             reply.headers.set("access-control-allow-private-network", "true");

@@ -14,7 +14,7 @@ use weft_balance::retry::RetryState;
 use weft_http::{RecvResponse, SendBody, StreamError};
 use weft_route::timeout::Timeouts;
 use weft_state::Priority;
-use weft_types::{ResponseFlag, ResponseHead, Version};
+use weft_types::{Detail, ResponseFlag, ResponseHead, Version};
 
 use super::body::{BodyStop, Piece, RequestBody};
 use super::deadline::{Deadlines, Expired};
@@ -22,7 +22,7 @@ use super::exchange::{Downstream, Passage, Stop, expired};
 use super::failure::Failure;
 use super::filters::FilterRun;
 use super::forward::{Finished, judge};
-use super::upgrade;
+use super::upgrade::{self, Upgrade};
 use crate::upstream::cluster::ClusterRuntime;
 use crate::upstream::lease::{Asked, Lease};
 
@@ -80,7 +80,10 @@ impl Passage {
                 plan.keep_old_host,
             );
         }
-        let complete = self.body.is_complete();
+        if plan.terminate_connect {
+            return self.terminate_connect(plan, host).await;
+        }
+        let complete = self.body.is_complete() && down.upgrade.is_none();
         if complete {
             down.start_response_clock(plan);
         }
@@ -102,7 +105,8 @@ impl Passage {
         }
         // An HTTP/1 upgrade request is a whole message; what follows the agreement is no body.
         let end = match &down.upgrade {
-            Some(_) => lease.version() < weft_types::Version::Http2,
+            Some(Upgrade::To(_)) => lease.version() < Version::Http2,
+            Some(Upgrade::Connect) => false,
             None => self.body.is_empty(),
         };
         match lease.send(&head, end).await {
@@ -127,7 +131,7 @@ impl Passage {
         let began = Instant::now();
         let Self { down, body } = self;
         let (filters, deadlines) = (down.filters.clone(), down.deadlines.clone());
-        let complete = Cell::new(body.is_complete());
+        let complete = Cell::new(body.is_complete() && down.upgrade.is_none());
         let replayable = Cell::new(body.is_replayable());
         let upgrading = down.upgrade.is_some();
         let mut sending: Upload<'_> = if ended || upgrading {
@@ -181,9 +185,19 @@ impl Passage {
             upgrade::normalize_response(&asked, &mut head);
             if asked.accepted_by(head.status) {
                 drop(sending);
+                return self.tunnel(plan, *head, send, receive).await;
+            }
+            if matches!(asked, Upgrade::To(_)) && (200..300).contains(&head.status) {
+                // Neither agreed nor refused: the head passes on, what follows it can mean nothing.
+                drop(sending);
+                drop((receive, send));
                 down.charge(plan, head.status);
-                let service_time = Some(now.duration_since(began));
-                return self.tunnel(plan, *head, service_time, send, receive).await;
+                down.record.detail = Some(Detail::word("websocket_handshake_unsuccessful"));
+                down.upstream_head(&mut head, plan, None);
+                head.headers.set("content-length", "0");
+                down.finish_head(&mut head, false);
+                down.send_head(*head, true).await.map_err(Stop::Gone)?;
+                return Ok(AttemptEnd::Done);
             }
         }
         deadlines.set(Expired::PerTry, None);

@@ -80,7 +80,7 @@ impl HttpConn {
 
     /// Whether the client should open a new connection after this response.
     pub(crate) fn should_close(&self) -> bool {
-        self.closing.get() || self.drain.is_on()
+        self.closing.get() || self.drain.is_on() || self.worker.process.is_failing()
     }
 
     pub(crate) fn hop(&self) -> Hop {

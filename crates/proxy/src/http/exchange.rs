@@ -16,7 +16,7 @@ use weft_route::decide::{Decision, RouteChoice, decide};
 use weft_route::{RequestFacts, forwarded, redirect};
 use weft_tables::hcm::RouteSource;
 use weft_tables::route::{Action, RouteConfig};
-use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags};
+use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags, ResponseHead};
 
 use super::body::{BodyStop, RequestBody};
 use super::connection::HttpConn;
@@ -109,7 +109,8 @@ impl Passage {
             dice,
             conn,
         };
-        if end {
+        let upgrading = upgrade::asked(&down.record.request).is_some();
+        if end && !upgrading {
             down.record.times.request_complete = Some(now);
         } else if let Some(limit) = down.conn.manager.request_timeout {
             down.deadlines.set(Expired::Request, Some(now + limit));
@@ -119,6 +120,7 @@ impl Passage {
 
     async fn run(&mut self) -> Result<(), Stop> {
         self.down.admit()?;
+        self.down.expect_continue().await?;
         self.through_filters().await?;
         self.act().await
     }
@@ -183,6 +185,10 @@ impl Downstream {
         let manager = &conn.manager;
         let head = &mut *self.record.request;
         let asked = upgrade::asked(head);
+        if asked.is_none() {
+            head.headers.remove("upgrade");
+            head.headers.remove("http2-settings");
+        }
         canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(refused)?;
         self.routes = match &manager.routes {
             RouteSource::Inline(routes) => Some(routes.clone()),
@@ -227,6 +233,17 @@ impl Downstream {
         }
         self.build_filters();
         Ok(())
+    }
+
+    /// Tells a client that waits for it to go on, unless the upstream is to tell it.
+    async fn expect_continue(&mut self) -> Result<(), Stop> {
+        let head = &mut self.record.request;
+        let waits = head.headers.get("expect").is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
+        if !waits || self.conn.manager.proxy_100_continue {
+            return Ok(());
+        }
+        head.headers.remove("expect");
+        self.reply.head(&ResponseHead::new(100), false).await.map_err(Stop::Gone)
     }
 
     fn build_filters(&mut self) {

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     ConnectTimeout,
     /// A circuit breaker is open.
     Overflow,
+    /// The circuit breaker for requests is open: a connection was there.
+    RequestOverflow,
     /// The connection ended.
     Terminated,
     /// The peer reset the stream.
@@ -52,7 +54,7 @@ impl Failure {
     pub(crate) fn as_reset(&self) -> Reset {
         match self {
             Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout => Reset::ConnectFailure,
-            Self::Overflow => Reset::Overflow,
+            Self::Overflow | Self::RequestOverflow => Reset::Overflow,
             Self::Terminated => Reset::ConnectionTermination,
             Self::RemoteReset => Reset::Remote,
             Self::RemoteRefused => Reset::Refused,
@@ -64,7 +66,7 @@ impl Failure {
     /// In the terms of outlier detection; `None` where the host is not to blame.
     pub(crate) fn for_outlier(&self) -> Option<Outcome> {
         match self {
-            Self::Overflow | Self::LocalReset => None,
+            Self::Overflow | Self::RequestOverflow | Self::LocalReset => None,
             Self::PerTryTimeout => Some(Outcome::Timeout),
             _ => Some(Outcome::ConnectFailed),
         }
@@ -72,7 +74,7 @@ impl Failure {
 
     /// Whether it came before anything of the request was sent.
     pub(crate) fn before_request(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout | Self::Overflow)
+        matches!(self, Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout | Self::Overflow | Self::RequestOverflow)
     }
 
     /// Envoy's words for the reset reason.
@@ -80,7 +82,7 @@ impl Failure {
         match self {
             Self::Connect(_) | Self::Transport(_) => "remote connection failure",
             Self::ConnectTimeout => "connection timeout",
-            Self::Overflow => "overflow",
+            Self::Overflow | Self::RequestOverflow => "overflow",
             Self::Terminated => "connection termination",
             Self::RemoteReset => "remote reset",
             Self::RemoteRefused => "remote refused stream reset",
@@ -96,7 +98,7 @@ impl Failure {
             Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout => {
                 ResponseFlag::UpstreamConnectionFailure
             }
-            Self::Overflow => ResponseFlag::UpstreamOverflow,
+            Self::Overflow | Self::RequestOverflow => ResponseFlag::UpstreamOverflow,
             Self::Terminated => ResponseFlag::UpstreamConnectionTermination,
             Self::RemoteReset | Self::RemoteRefused => ResponseFlag::UpstreamRemoteReset,
             Self::Protocol => ResponseFlag::UpstreamProtocolError,
@@ -124,7 +126,7 @@ impl Failure {
         // Why the transport failed is for the log, not for the client.
         let body = format!("upstream connect error or disconnect/reset before headers. {before}: {words}");
         let mut headers = Headers::new();
-        if *self == Self::Overflow {
+        if matches!(self, Self::Overflow | Self::RequestOverflow) {
             headers.append("x-envoy-overloaded", "true");
         }
         LocalReply {

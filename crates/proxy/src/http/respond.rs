@@ -207,7 +207,7 @@ impl Downstream {
     /// The fields that the connection manager sets on every response.
     pub(crate) fn finish_head(&mut self, head: &mut ResponseHead, local: bool) {
         let manager = &self.conn.manager;
-        let agreed = head.status == 101;
+        let agreed = self.upgrade.as_ref().is_some_and(|u| u.accepted_by(head.status));
         strip_hop_by_hop(&mut head.headers, agreed);
         if !head.headers.contains("date") || local {
             head.headers.set("date", self.conn.worker.date());
@@ -242,11 +242,13 @@ impl Downstream {
         mut head: ResponseHead,
         end: bool,
     ) -> Result<(), weft_http::StreamError> {
+        let status = head.status;
         upgrade::for_downstream(&mut head, self.conn.version());
         self.responded = true;
         self.record.times.downstream_first_sent = Some(tokio::time::Instant::now());
         self.conn.stats.responded(head.status);
         let sent = self.reply.head(&head, end).await;
+        head.status = status;
         self.record.response = Some(head);
         sent
     }

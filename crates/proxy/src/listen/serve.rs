@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+use weft_net::copy::Meter;
 use weft_net::{Accepted, CopyOptions, CopyReport, Prefixed, Stream};
 use weft_tables::chain::{ConnectionFacts, FilterChain, Terminal};
 use weft_tables::hcm::CodecType;
@@ -137,11 +138,12 @@ impl Io {
         &mut self,
         upstream: &mut Box<dyn UpstreamStream>,
         options: CopyOptions,
+        meter: &mut impl Meter,
     ) -> CopyReport {
         let early = bytes::BytesMut::new();
         match self {
-            Self::Plain(stream) => weft_net::copy::copy(stream, upstream, early, options, &mut ()).await,
-            Self::Tls(stream) => weft_net::copy::copy(&mut **stream, upstream, early, options, &mut ()).await,
+            Self::Plain(stream) => weft_net::copy::copy(stream, upstream, early, options, meter).await,
+            Self::Tls(stream) => weft_net::copy::copy(&mut **stream, upstream, early, options, meter).await,
         }
     }
 

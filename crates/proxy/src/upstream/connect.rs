@@ -34,9 +34,24 @@ pub(crate) struct Wanted {
     pub(crate) upgrade: bool,
 }
 
-/// Any byte stream.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
+/// A byte stream to an endpoint, with whatever layers.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Makes closing send a reset instead of an end.
+    fn reset_on_close(&self);
+}
+
+impl Stream for weft_net::Stream {
+    fn reset_on_close(&self) {
+        // A socket that is gone already has nothing to reset.
+        let _ = weft_net::Stream::reset_on_close(self);
+    }
+}
+
+impl Stream for weft_tls::ClientStream<Box<dyn Stream>> {
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
 
 /// A connection that is open and counted; it stops being counted when it is dropped.
 pub(crate) struct Opened {
@@ -50,7 +65,7 @@ pub(crate) struct Opened {
 /// A stream that counts as an open connection while it lives.
 struct CountedStream {
     stream: Box<dyn Stream>,
-    _counted: Counted,
+    counted: Counted,
 }
 
 impl AsyncRead for CountedStream {
@@ -59,13 +74,18 @@ impl AsyncRead for CountedStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.counted.bytes(0, (buffer.filled().len() - before) as u64);
+        outcome
     }
 }
 
 impl AsyncWrite for CountedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.counted.written(&outcome);
+        outcome
     }
 
     fn poll_write_vectored(
@@ -73,7 +93,9 @@ impl AsyncWrite for CountedStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.counted.written(&outcome);
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -94,6 +116,20 @@ pub(crate) struct Counted {
     cluster: Rc<ClusterRuntime>,
     _permit: Permit,
     _host: HostGuard,
+}
+
+impl Counted {
+    fn bytes(&self, sent: u64, received: u64) {
+        if sent + received > 0 {
+            self.cluster.stats.bytes(sent, received);
+        }
+    }
+
+    fn written(&self, outcome: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = outcome {
+            self.bytes(*count as u64, 0);
+        }
+    }
 }
 
 impl Drop for Counted {
@@ -129,7 +165,7 @@ pub(crate) async fn http(
         ..ConnOptions::default()
     };
     let Opened { stream, local, counted, .. } = opened;
-    Ok(ClientConn::new(CountedStream { stream, _counted: counted }, codec, options).with_local(local))
+    Ok(ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local))
 }
 
 /// Opens a connection for opaque bytes.

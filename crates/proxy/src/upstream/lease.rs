@@ -103,7 +103,7 @@ impl ClusterRuntime {
         let Some(request) = resources.requests.try_acquire(breakers.max_requests) else {
             self.stats.inc(|s| s.upstream_rq_active_overflow);
             self.give_back(&key, conn);
-            return Err(Failure::Overflow);
+            return Err(Failure::RequestOverflow);
         };
         self.stats.request_began();
         host.state.set_last_used(Instant::now());
