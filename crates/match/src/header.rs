@@ -1,18 +1,20 @@
-//! Matching of header fields and query parameters.
+//! Matching of header fields.
 
-use weft_types::RequestHead;
+use weft_types::{Headers, RequestHead};
 
 use crate::StringMatcher;
+use crate::joined::is_joined;
 
-/// A test on one header field (`envoy.config.route.v3.HeaderMatcher`). Repeated fields are joined
-/// by commas before the test; pseudo-headers go by their names.
+/// A test on one header field (`envoy.config.route.v3.HeaderMatcher`); pseudo-headers go by their
+/// names. Of repeated fields one must pass (inverted: none may); those that [`is_joined`] names count
+/// as one value.
 #[derive(Clone, Debug)]
 pub struct HeaderMatcher {
     /// Field name, lower case.
     pub name: Box<str>,
     /// The test.
     pub test: HeaderTest,
-    /// The result is turned round.
+    /// The result is turned round (`invert_match`). A missing field still fails a test of its value.
     pub invert: bool,
     /// A missing field is tested as if it were empty (`treat_missing_header_as_empty`).
     pub missing_is_empty: bool,
@@ -26,7 +28,7 @@ pub enum HeaderTest {
     /// A string test on the value; a missing field does not match, inverted or not, unless
     /// `missing_is_empty`.
     Value(StringMatcher),
-    /// An integer in `start..end`.
+    /// A decimal integer in `start..end`; a missing field as for `Value`.
     Range {
         /// First value that matches.
         start: i64,
@@ -39,64 +41,52 @@ impl HeaderMatcher {
     /// Whether the request passes.
     #[must_use]
     pub fn matches(&self, head: &RequestHead) -> bool {
-        self.test_value(head.field(&self.name).as_deref())
+        if self.name.starts_with(':') || &*self.name == "host" {
+            return self.test_value(head.field(&self.name).as_deref());
+        }
+        self.matches_fields(&head.headers)
     }
 
-    /// Whether a field of that value (None: absent) passes: the one place that gives a header test
-    /// its meaning, for requests and responses alike.
+    /// Whether a list of fields, of a request or a response, passes.
+    #[must_use]
+    pub fn matches_fields(&self, fields: &Headers) -> bool {
+        let name = self.name.as_bytes();
+        if is_joined(&self.name) {
+            return self.test_value(fields.get_joined(name).as_deref());
+        }
+        let mut values = fields.get_all(name).peekable();
+        if values.peek().is_none() {
+            return self.test_value(None);
+        }
+        values.any(|value| self.test.holds(value)) != self.invert
+    }
+
+    /// Whether a field of that one value (None: absent) passes.
     #[must_use]
     pub fn test_value(&self, value: Option<&[u8]>) -> bool {
-        let value = match (value, self.missing_is_empty) {
-            (None, true) => Some(&b""[..]),
-            (value, _) => value,
-        };
-        match &self.test {
-            HeaderTest::Present(want) => (value.is_some() == *want) != self.invert,
-            // Envoy: a value test on an absent field fails, and inverted it succeeds.
-            HeaderTest::Value(matcher) => value.is_some_and(|v| matcher.matches(v)) != self.invert,
-            HeaderTest::Range { start, end } => {
-                let number =
-                    value.and_then(|v| std::str::from_utf8(v).ok()).and_then(|v| v.parse::<i64>().ok());
-                number.is_some_and(|n| (*start..*end).contains(&n)) != self.invert
+        match (value, self.missing_is_empty, &self.test) {
+            (Some(value), _, test) => test.holds(value) != self.invert,
+            (None, true, test) => test.holds(b"") != self.invert,
+            (None, false, HeaderTest::Present(want)) => *want == self.invert,
+            (None, false, HeaderTest::Value(_) | HeaderTest::Range { .. }) => false,
+        }
+    }
+}
+
+impl HeaderTest {
+    /// Whether a field that is there, with that value, passes.
+    fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Present(want) => *want,
+            Self::Value(matcher) => matcher.matches(value),
+            Self::Range { start, end } => {
+                let text = std::str::from_utf8(value.trim_ascii()).ok();
+                text.and_then(|t| t.parse::<i64>().ok())
+                    .is_some_and(|number| (*start..*end).contains(&number))
             }
         }
     }
 }
 
-/// A test on one query parameter (`envoy.config.route.v3.QueryParameterMatcher`); the first
-/// parameter of that name counts.
-#[derive(Clone, Debug)]
-pub struct QueryMatcher {
-    /// Parameter name; case matters.
-    pub name: Box<str>,
-    /// The test.
-    pub test: QueryTest,
-}
-
-/// What a query parameter must be.
-#[derive(Clone, Debug)]
-pub enum QueryTest {
-    /// Present, with any value or none.
-    Present,
-    /// Absent.
-    Absent,
-    /// A string test on the value.
-    Value(StringMatcher),
-}
-
-impl QueryMatcher {
-    /// Whether the request's query passes.
-    #[must_use]
-    pub fn matches(&self, query: Option<&str>) -> bool {
-        let found = query.unwrap_or_default().split('&').find_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (name == &*self.name && !pair.is_empty()).then_some(value)
-        });
-        match (&self.test, found) {
-            (QueryTest::Absent, found) => found.is_none(),
-            (_, None) => false,
-            (QueryTest::Present, Some(_)) => true,
-            (QueryTest::Value(matcher), Some(value)) => matcher.matches(value.as_bytes()),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
