@@ -148,6 +148,14 @@ impl SendReply {
         self.body.closed().await
     }
 
+    /// Whether all of the request has arrived, as far as it can be told without reading the socket.
+    #[must_use]
+    pub fn request_arrived(&self) -> bool {
+        let mut connection = self.body.shared.get();
+        while connection.pump() {}
+        connection.streams.get(&self.body.stream).is_none_or(|stream| stream.recv_end)
+    }
+
     /// Makes the stream raw bytes both ways; see [`SendBody::become_tunnel`].
     pub fn become_tunnel(&self) {
         self.body.become_tunnel();

@@ -15,7 +15,7 @@ use weft_telemetry::stats::names::{
     TlsStats,
 };
 use weft_telemetry::stats::{Counter, Registry, Shard};
-use weft_types::{RequestHead, Version};
+use weft_types::{Name, RequestHead, Version};
 
 use crate::http::failure::Failure;
 
@@ -36,6 +36,7 @@ pub(crate) struct ClusterCounters {
     external: StatusStats,
     internal: StatusStats,
     tls: TlsStats,
+    name: Name,
 }
 
 impl ClusterCounters {
@@ -49,6 +50,7 @@ impl ClusterCounters {
             external: StatusStats::new(&scope.part("external")),
             internal: StatusStats::new(&scope.part("internal")),
             tls: TlsStats::new(&scope.part("ssl")),
+            name: config.stat_name.clone(),
             to,
         }
     }
@@ -127,6 +129,16 @@ impl ClusterCounters {
 
     pub(crate) fn http_connection(&self, http2: bool) {
         self.inc(|s| if http2 { s.upstream_cx_http2_total } else { s.upstream_cx_http1_total });
+    }
+
+    /// A gRPC call ended with that status (`envoy.filters.http.grpc_stats`).
+    pub(crate) fn grpc(&self, path: &str, status: u32) {
+        let Some((service, method)) = path.trim_start_matches('/').split_once('/') else { return };
+        let scope = Scope::cluster(&self.to.registry, &self.name).part("grpc").tag("envoy_grpc_bridge_service", service);
+        let scope = scope.tag("envoy_grpc_bridge_method", method);
+        for name in [status.to_string().as_str(), if status == 0 { "success" } else { "failure" }, "total"] {
+            self.to.shard.inc(scope.counter(name));
+        }
     }
 
     /// What outlier detection did.

@@ -1,5 +1,8 @@
 //! The request's body on its way up: filtered once, kept for retries as far as limits allow.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use weft_filter::{BodyFlow, LocalReply};
 use weft_http::{Frame, RecvBody, StreamError};
@@ -54,7 +57,7 @@ pub(crate) struct RequestBody {
     complete: bool,
     /// Something was given out that is not kept.
     lost: bool,
-    received: u64,
+    received: Rc<Cell<u64>>,
     /// Where copies go.
     pub(crate) mirrors: Vec<MirrorFeed>,
 }
@@ -70,7 +73,7 @@ impl RequestBody {
             keep: false,
             complete: end,
             lost: false,
-            received: 0,
+            received: Rc::default(),
             mirrors: Vec::new(),
         }
     }
@@ -85,9 +88,9 @@ impl RequestBody {
         self.complete
     }
 
-    /// Body bytes received.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
+    /// The count of body bytes received so far.
+    pub(crate) fn received(&self) -> Rc<Cell<u64>> {
+        self.received.clone()
     }
 
     /// Keep what passes, at most `limit` bytes, so that it can be sent again.
@@ -189,7 +192,7 @@ impl RequestBody {
     async fn receive(&mut self) -> Result<Piece, StreamError> {
         let piece = match self.incoming.next().await? {
             Frame::Data(data) => {
-                self.received += data.len() as u64;
+                self.received.set(self.received.get() + data.len() as u64);
                 Piece::Data(data, self.incoming.is_end())
             }
             Frame::Trailers(fields) => Piece::Trailers(fields),

@@ -2,6 +2,7 @@
 //!
 //! canonical form → route → filters → act (redirect, answer, forward) → respond → report
 
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::deadline::{Deadlines, Expired};
 use super::filters::FilterRun;
 use super::record::Record;
 use super::upgrade::{self, Upgrade};
+use crate::upstream::cluster::ClusterRuntime;
 
 /// Why the request path ended early.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub(crate) struct Downstream {
     pub(crate) choice: Option<RouteChoice>,
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Cluster that it went to.
+    pub(crate) cluster: Option<Rc<ClusterRuntime>>,
+    /// Body bytes received so far.
+    pub(crate) received: Rc<Cell<u64>>,
     /// When the response's clock began: the whole request was there and its first try began.
     pub(crate) clock: Option<Instant>,
     /// Cookies to make on the way back, for balancing by cookie.
@@ -103,6 +109,8 @@ impl Passage {
             choice: None,
             upgrade: None,
             deadlines: Rc::new(deadlines),
+            cluster: None,
+            received: Rc::default(),
             clock: None,
             set_cookies: Vec::new(),
             responded: false,
@@ -115,7 +123,9 @@ impl Passage {
         } else if let Some(limit) = down.conn.manager.request_timeout {
             down.deadlines.set(Expired::Request, Some(now + limit));
         }
-        Self { body: RequestBody::new(body, end, limit), down }
+        let body = RequestBody::new(body, end, limit);
+        down.received = body.received();
+        Self { body, down }
     }
 
     async fn run(&mut self) -> Result<(), Stop> {
@@ -224,12 +234,13 @@ impl Downstream {
             }
         }
         if let Some(asked) = asked {
+            self.upgrade = Some(asked.clone());
             let allowed = upgrade::allowed(&asked, manager, self.choice.as_ref());
-            if !allowed {
+            // A CONNECT that no route takes is answered as such.
+            if !allowed && self.choice.is_some() {
                 return Err(Stop::Reply(Box::new(LocalReply::new(403, "", "upgrade_failed"))));
             }
             upgrade::normalize(&asked, head);
-            self.upgrade = Some(asked);
         }
         self.build_filters();
         Ok(())

@@ -51,6 +51,7 @@ impl Passage {
         );
         self.down.set_cookies = hashed.set_cookies;
         let hash = hashed.hash;
+        self.down.cluster = Some(cluster.clone());
         let plan = Plan {
             cluster: cluster.clone(),
             limits,

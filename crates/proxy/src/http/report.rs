@@ -10,7 +10,9 @@ use weft_telemetry::log::record::{
     CertificateFacts, DownstreamFacts, TimePoint, Times, TlsFacts, UpstreamFacts, WireBytes,
 };
 use weft_tls::{Certificate, HandshakeError, PeerFacts};
-use weft_types::{Detail, ResponseFlag, ResponseFlags};
+use weft_route::matching::is_grpc;
+use weft_tables::filter::{HttpFilter, HttpFilterConfig};
+use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags};
 
 use super::connection::HttpConn;
 use super::exchange::Downstream;
@@ -26,13 +28,33 @@ impl Drop for Downstream {
             self.record.flag(ResponseFlag::DownstreamConnectionTermination);
             self.record.detail = Some(Detail::word("downstream_remote_disconnect"));
         }
+        self.count_grpc();
         if !self.conn.logs.is_empty() {
             let counters = self.reply.counters();
-            self.record.bytes_received = counters.body_received;
+            // What lay ready when the answer was made counts only if there was time to read it.
+            let arrived = if self.record.upstream.attempts > 0 { counters.body_received } else { 0 };
+            self.record.bytes_received = self.received.get().max(arrived);
             self.record.downstream_wire_received = counters.wire_received;
             self.record.downstream_wire_sent = counters.wire_sent;
             let conn = self.conn.clone();
             with_record(self, |record| conn.logs.write(record, &conn.worker));
+        }
+    }
+}
+
+impl Downstream {
+    /// Counts a gRPC call, where the filter for it is in the chain.
+    fn count_grpc(&self) {
+        let counts = |f: &HttpFilter| matches!(f.config, HttpFilterConfig::GrpcStats);
+        let (Some(cluster), true) = (&self.cluster, self.conn.manager.filters.iter().any(counts)) else { return };
+        if !is_grpc(&self.record.request) {
+            return;
+        }
+        let read = |fields: &Headers| fields.get_str("grpc-status").and_then(|s| s.parse().ok());
+        let response = self.record.response.as_ref();
+        let status = self.record.trailers.as_ref().and_then(read).or_else(|| response.and_then(|r| read(&r.headers)));
+        if let Some(status) = status {
+            cluster.stats.grpc(self.record.request.path_only(), status);
         }
     }
 }
@@ -90,6 +112,7 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
         },
         local_reply_body: &record.local_body,
         route_name: record.route.as_deref().unwrap_or_default(),
+        route_metadata: down.choice.as_ref().map(|c| &c.route.metadata),
         stream_id: record.request.headers.get_str("x-request-id").unwrap_or_default(),
         unique_id: {
             unique = weft_route::forwarded::uuid(&mut down.conn.worker.dice());

@@ -230,7 +230,8 @@ impl Downstream {
             head.headers.append("via", manager.via.as_bytes());
         }
         // Without multiplexing nobody waits for the rest of a request that is answered already.
-        let early = self.record.times.request_complete.is_none();
+        let early = self.record.times.request_complete.is_none()
+            && (self.upgrade.is_some() || !self.reply.request_arrived());
         if (self.conn.should_close() || early) && self.conn.version() < Version::Http2 && !agreed {
             head.headers.set("connection", "close");
         }

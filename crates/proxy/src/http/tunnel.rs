@@ -120,6 +120,9 @@ impl Passage {
             tokio::pin!(upward, downward);
             let (mut up_open, mut down_open) = (true, true);
             loop {
+                if !up_open && !down_open {
+                    break End::Complete;
+                }
                 tokio::select! {
                     biased;
                     end = &mut downward, if down_open => {
@@ -131,7 +134,6 @@ impl Passage {
                         if end != End::Complete { break end; }
                     }
                     _ = deadlines.expired() => break End::Client,
-                    else => break End::Complete,
                 }
             }
         };

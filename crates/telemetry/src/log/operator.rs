@@ -117,6 +117,7 @@ pub(crate) enum MetadataOf {
     Dynamic,
     Cluster,
     Host,
+    Route,
 }
 
 /// A part of a format.
@@ -184,6 +185,18 @@ impl Source {
                 Some(_) => return Err("wants SNI_ONLY, SNI_FIRST or HOST_FIRST".to_owned()),
             }),
             "DYNAMIC_METADATA" => Self::Metadata(MetadataOf::Dynamic, names(argument)),
+            // The formatter `envoy.formatter.metadata`: the first word says whose.
+            "METADATA" => {
+                let (of, rest) = argument.split_once(':').unwrap_or((argument, ""));
+                let of = match of {
+                    "DYNAMIC" => MetadataOf::Dynamic,
+                    "CLUSTER" => MetadataOf::Cluster,
+                    "UPSTREAM_HOST" => MetadataOf::Host,
+                    "ROUTE" => MetadataOf::Route,
+                    other => return Err(format!("{other:?} is not DYNAMIC, CLUSTER, UPSTREAM_HOST or ROUTE")),
+                };
+                Self::Metadata(of, names(rest))
+            }
             "CLUSTER_METADATA" => Self::Metadata(MetadataOf::Cluster, names(argument)),
             "UPSTREAM_METADATA" => Self::Metadata(MetadataOf::Host, names(argument)),
             "FILTER_STATE" | "UPSTREAM_FILTER_STATE" => {

@@ -48,6 +48,8 @@ pub struct LogRecord<'a> {
     pub local_reply_body: &'a [u8],
     /// Name of the route.
     pub route_name: &'a str,
+    /// Metadata of the route.
+    pub route_metadata: Option<&'a Metadata>,
     /// Name of the virtual cluster.
     pub virtual_cluster: &'a str,
     /// Identifier of the stream: the request ID.

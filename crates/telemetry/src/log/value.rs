@@ -191,6 +191,7 @@ fn metadata(record: &LogRecord<'_>, of: MetadataOf, path: &[Box<str>], out: &mut
         MetadataOf::Dynamic => record.dynamic_metadata?.get(namespace)?,
         MetadataOf::Cluster => record.upstream.cluster_metadata?.get(namespace)?,
         MetadataOf::Host => record.upstream.host_metadata?.get(namespace)?,
+        MetadataOf::Route => record.route_metadata?.get(namespace)?,
     };
     for key in keys {
         let MetadataValue::Struct(fields) = value else { return None };
