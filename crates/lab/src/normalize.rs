@@ -32,6 +32,10 @@ pub struct Facts {
     pub dir: String,
 }
 
+/// How a transport failure reads when the peer resets the connection within the handshake.
+const HANDSHAKE_RESET: &str =
+    "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end";
+
 /// Headers whose value is a matter of the moment.
 const VOLATILE: [(&str, &str); 3] =
     [("date", "<date>"), ("x-envoy-upstream-service-time", "<ms>"), ("age", "<age>")];
@@ -115,6 +119,11 @@ impl Facts {
     }
 
     fn text(&self, text: &mut String) {
+        // Whether a peer that is no TLS server ends its side or resets it is chance: it depends on
+        // how much of the ClientHello it had read.
+        if text.contains(HANDSHAKE_RESET) {
+            *text = text.replace(&format!("|{HANDSHAKE_RESET}"), "").replace(HANDSHAKE_RESET, "-");
+        }
         if let Some(pattern) = ADDRESS.as_ref().filter(|_| text.contains("127.")) {
             let replaced =
                 pattern.replace_all(text, |found: &Captures<'_>| self.address(&found[1], &found[2]));

@@ -91,16 +91,25 @@ fn run_job(plan: &Plan, job: &Job) -> Vec<Report> {
 }
 
 fn judge_all(plan: &Plan, job: &Job, reference: &Trial, subject: Option<&Trial>) -> Vec<Report> {
-    let mut reports = Vec::new();
+    let mut reports: Vec<Report> = Vec::new();
+    let mut told = Vec::new();
     for (index, row) in job.world.rows.iter().enumerate() {
         if row.runs_at(job.workers) {
+            let mut verdict = judge(plan, row, index, reference, subject);
+            // A world that does not start fails every row for one reason, which is told once.
+            if let Verdict::Fault(why) = &mut verdict {
+                match told == *why {
+                    true => *why = vec!["as the row before".into()],
+                    false => told.clone_from(why),
+                }
+            }
             reports.push(Report {
                 world: job.world.name.clone(),
                 row: row.name.clone(),
                 index,
                 workers: job.workers,
                 shown: plan.show.then(|| show(plan, index, reference, subject)).flatten(),
-                verdict: judge(plan, row, index, reference, subject),
+                verdict,
             });
         }
     }

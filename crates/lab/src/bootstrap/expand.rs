@@ -225,7 +225,7 @@ fn expand_localities(cluster: &mut Tree) -> Result<()> {
 }
 
 /// An endpoint: a backend's name, `closed`, or a map with `backend` and fields of LbEndpoint; `weight`
-/// is short for `load_balancing_weight`.
+/// is short for `load_balancing_weight`, and `hostname` belongs to the Endpoint inside.
 fn endpoint(value: &Value) -> Result<Value> {
     let (name, mut rest) = match value {
         Value::String(name) => (name.clone(), Tree::new()),
@@ -240,6 +240,10 @@ fn endpoint(value: &Value) -> Result<Value> {
     if let Some(weight) = rest.remove("weight") {
         rest.insert("load_balancing_weight".into(), weight);
     }
-    rest.insert("endpoint".into(), json!({"address": socket_address(&port)}));
+    let mut endpoint = json!({"address": socket_address(&port)});
+    if let Some(hostname) = rest.remove("hostname") {
+        endpoint["hostname"] = hostname;
+    }
+    rest.insert("endpoint".into(), endpoint);
     Ok(rest.into())
 }
