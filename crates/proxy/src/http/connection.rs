@@ -140,9 +140,14 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
         let next = tokio::select! {
             biased;
             next = server.accept() => next,
-            () = until_idle(&handle, &manager) => {
-                // A connection that was idle for too long, or whose head does not come.
-                if served == 0 || handle.open_streams() == 0 { break; }
+            () = until_idle(&handle, &manager), if !conn.closing.get() => {
+                if handle.counters().received == 0 {
+                    break;
+                }
+                conn.closing.set(true);
+                conn.stats.inc(|s| s.downstream_cx_idle_timeout);
+                server.start_drain(false);
+                last_call = Some(Instant::now() + manager.drain_timeout);
                 continue;
             }
             () = until_head_is_late(&handle, &manager) => {
