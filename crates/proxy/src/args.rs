@@ -33,14 +33,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) skip_refused: bool,
 
-    /// Also register the three test filters (`weft.test.authorize`, `weft.test.rewrite-body`,
-    /// `weft.test.reply-on-response`), for the call table.
+    /// Also register the three test filters (`weft.test.Authorize`, `weft.test.RewriteBody`,
+    /// `weft.test.ReplyOnResponse`), for the call table.
     #[arg(long, hide = true)]
     pub(crate) test_filters: bool,
-
-    /// Plant a known fault, to prove that the call table finds it.
-    #[arg(long, hide = true, value_name = "NAME")]
-    pub(crate) seeded_bug: Option<String>,
 }
 
 impl Args {

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use weft_filter::OpenFilters;
 use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
 use weft_proto::text::{self, Problem, Severity};
+use weft_tables::chain::Terminal;
 use weft_tables::convert::{self, DataSource};
+use weft_tables::filter::HttpFilterConfig;
 use weft_tables::{Finding, Tables};
+use weft_types::Name;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -55,6 +59,26 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, LoadError> {
         if json { text::parse_json(&text) } else { text::parse_yaml(&text) };
     let (tables, findings) = convert::bootstrap(&parsed.message, &System);
     Ok(Loaded { tables, problems: parsed.problems, findings })
+}
+
+/// Kinds of filters that the configuration names and the program does not bring.
+pub(crate) fn missing_filters(tables: &Tables, known: &OpenFilters) -> Vec<Name> {
+    let managers = tables.listeners.values().flat_map(|listener| {
+        let chains = listener.chains.chains.iter().map(|(_, chain)| chain).chain(&listener.chains.default);
+        chains.filter_map(|chain| match &chain.terminal {
+            Terminal::Http(manager) => Some(manager),
+            _ => None,
+        })
+    });
+    let mut missing: Vec<Name> = managers
+        .flat_map(|manager| &manager.filters)
+        .filter_map(|filter| match &filter.config {
+            HttpFilterConfig::Open(open) if !known.0.contains_key(&open.kind) => Some(open.kind.clone()),
+            _ => None,
+        })
+        .collect();
+    missing.dedup();
+    missing
 }
 
 /// The remarks on a file as lines for people, worst first.

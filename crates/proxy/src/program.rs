@@ -48,6 +48,13 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for line in config::remarks(&loaded, &args.config) {
         say(&line);
     }
+    let open_filters = if args.test_filters { test_filters::all() } else { OpenFilters::default() };
+    if let Some(kind) = config::missing_filters(&loaded.tables, &open_filters).first() {
+        anyhow::bail!(
+            "{}: no HTTP filter of kind {kind:?} is built into this program",
+            args.config.display()
+        );
+    }
     if args.mode == "validate" {
         let verdict = if loaded.is_clean() { "OK" } else { "refused" };
         say(&format!("configuration '{}' {verdict}", args.config.display()));
@@ -60,15 +67,14 @@ fn run(args: &Args) -> anyhow::Result<ExitCode> {
         );
     }
     weft_net::rlimit::raise_open_files().ok();
-    serve(args, loaded)
+    serve(args, loaded, open_filters)
 }
 
 /// The listeners of the configuration with their sockets.
 type Bound = Vec<(Arc<Listener>, Vec<Arc<BoundListener>>)>;
 
-fn serve(args: &Args, loaded: Loaded) -> anyhow::Result<ExitCode> {
+fn serve(args: &Args, loaded: Loaded, open_filters: OpenFilters) -> anyhow::Result<ExitCode> {
     let registry = Arc::new(Registry::new());
-    let open_filters = if args.test_filters { test_filters::all() } else { OpenFilters::default() };
     let Loaded { tables, problems, findings } = loaded;
     let main_runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let process = Process::new(tables, registry, open_filters, main_runtime.handle().clone());

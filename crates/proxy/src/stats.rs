@@ -102,7 +102,11 @@ impl ClusterCounters {
             }
             Failure::LocalReset => self.inc(|s| s.upstream_rq_tx_reset),
             Failure::Protocol => self.inc(|s| s.upstream_cx_protocol_error),
-            Failure::Connect(_) | Failure::Transport(_) | Failure::ConnectTimeout | Failure::Overflow | Failure::RequestOverflow => {}
+            Failure::Connect(_)
+            | Failure::Transport(_)
+            | Failure::ConnectTimeout
+            | Failure::Overflow
+            | Failure::RequestOverflow => {}
         }
     }
 
@@ -134,7 +138,9 @@ impl ClusterCounters {
     /// A gRPC call ended with that status (`envoy.filters.http.grpc_stats`).
     pub(crate) fn grpc(&self, path: &str, status: u32) {
         let Some((service, method)) = path.trim_start_matches('/').split_once('/') else { return };
-        let scope = Scope::cluster(&self.to.registry, &self.name).part("grpc").tag("envoy_grpc_bridge_service", service);
+        let scope = Scope::cluster(&self.to.registry, &self.name)
+            .part("grpc")
+            .tag("envoy_grpc_bridge_service", service);
         let scope = scope.tag("envoy_grpc_bridge_method", method);
         for name in [status.to_string().as_str(), if status == 0 { "success" } else { "failure" }, "total"] {
             self.to.shard.inc(scope.counter(name));

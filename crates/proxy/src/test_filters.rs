@@ -12,9 +12,9 @@ use weft_types::{Headers, Random, RequestHead, ResponseFlag, ResponseHead};
 /// All three, by kind.
 pub(crate) fn all() -> OpenFilters {
     let mut filters = OpenFilters::default();
-    filters.0.insert("weft.test.authorize".into(), Arc::new(|_| Box::new(Authorize)));
-    filters.0.insert("weft.test.rewrite-body".into(), Arc::new(|_| Box::new(RewriteBody)));
-    filters.0.insert("weft.test.reply-on-response".into(), Arc::new(|_| Box::new(ReplyOnResponse)));
+    filters.0.insert("weft.test.Authorize".into(), Arc::new(|_| Box::new(Authorize)));
+    filters.0.insert("weft.test.RewriteBody".into(), Arc::new(|_| Box::new(RewriteBody)));
+    filters.0.insert("weft.test.ReplyOnResponse".into(), Arc::new(|_| Box::new(ReplyOnResponse)));
     filters
 }
 

@@ -74,7 +74,14 @@ impl Failure {
 
     /// Whether it came before anything of the request was sent.
     pub(crate) fn before_request(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::Transport(_) | Self::ConnectTimeout | Self::Overflow | Self::RequestOverflow)
+        matches!(
+            self,
+            Self::Connect(_)
+                | Self::Transport(_)
+                | Self::ConnectTimeout
+                | Self::Overflow
+                | Self::RequestOverflow
+        )
     }
 
     /// Envoy's words for the reset reason.

@@ -5,13 +5,13 @@ use std::time::SystemTime;
 
 use tokio::time::Instant;
 use weft_http::ConnError;
+use weft_route::matching::is_grpc;
+use weft_tables::filter::{HttpFilter, HttpFilterConfig};
 use weft_telemetry::log::LogRecord;
 use weft_telemetry::log::record::{
     CertificateFacts, DownstreamFacts, TimePoint, Times, TlsFacts, UpstreamFacts, WireBytes,
 };
 use weft_tls::{Certificate, HandshakeError, PeerFacts};
-use weft_route::matching::is_grpc;
-use weft_tables::filter::{HttpFilter, HttpFilterConfig};
 use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags};
 
 use super::connection::HttpConn;
@@ -46,13 +46,16 @@ impl Downstream {
     /// Counts a gRPC call, where the filter for it is in the chain.
     fn count_grpc(&self) {
         let counts = |f: &HttpFilter| matches!(f.config, HttpFilterConfig::GrpcStats);
-        let (Some(cluster), true) = (&self.cluster, self.conn.manager.filters.iter().any(counts)) else { return };
+        let (Some(cluster), true) = (&self.cluster, self.conn.manager.filters.iter().any(counts)) else {
+            return;
+        };
         if !is_grpc(&self.record.request) {
             return;
         }
         let read = |fields: &Headers| fields.get_str("grpc-status").and_then(|s| s.parse().ok());
         let response = self.record.response.as_ref();
-        let status = self.record.trailers.as_ref().and_then(read).or_else(|| response.and_then(|r| read(&r.headers)));
+        let status =
+            self.record.trailers.as_ref().and_then(read).or_else(|| response.and_then(|r| read(&r.headers)));
         if let Some(status) = status {
             cluster.stats.grpc(self.record.request.path_only(), status);
         }

@@ -1,7 +1,5 @@
 //! Exchanges that have become byte streams, after an agreed upgrade or CONNECT.
 
-
-
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::Instant;
@@ -150,7 +148,8 @@ impl Downstream {
             End::Complete | End::Upstream => {
                 // An HTTP/1 upstream that ends takes the whole tunnel with it.
                 self.record.flag(ResponseFlag::UpstreamConnectionTermination);
-                self.record.detail = Some(Failure::Terminated.detail("upstream_reset_after_response_started"));
+                self.record.detail =
+                    Some(Failure::Terminated.detail("upstream_reset_after_response_started"));
                 self.reply.flush().await;
                 self.reply.reset(ResetReason::Internal);
             }
@@ -238,4 +237,3 @@ async fn downward(from: &mut Back, to: &mut SendReply, deadlines: &Deadlines, se
         }
     }
 }
-

@@ -48,7 +48,8 @@ pub(crate) fn asked(head: &RequestHead) -> Option<Upgrade> {
     }
     let token = head.headers.get_str("upgrade")?.trim();
     // Clients offer HTTP/2 so as a matter of routine; it is not taken (RFC 9113 section 3.1).
-    (!token.is_empty() && !token.eq_ignore_ascii_case("h2c")).then(|| Upgrade::To(token.to_ascii_lowercase().into()))
+    (!token.is_empty() && !token.eq_ignore_ascii_case("h2c"))
+        .then(|| Upgrade::To(token.to_ascii_lowercase().into()))
 }
 
 /// Whether the connection manager or the route allows it; the route has the last word.

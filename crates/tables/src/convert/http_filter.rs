@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
 use super::{cors, fault, filter_state, header_mutation, local_ratelimit, rbac, router};
-use crate::filter::{HealthCheckFilter, HttpFilter, HttpFilterConfig};
+use crate::filter::{HealthCheckFilter, HttpFilter, HttpFilterConfig, OpenConfig};
 use crate::hcm::RouterOptions;
 use crate::pb::envoy::extensions::filters::http;
 use crate::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
@@ -81,6 +81,15 @@ pub(crate) fn chain(
     Err(r.refuse(format!("{field}: {want}")))
 }
 
+/// A filter that the program brings itself: a `TypedStruct` whose type is in the package `weft`. The
+/// program refuses kinds that it did not register.
+fn open(any: &Any) -> Option<OpenConfig> {
+    let typed: weft_proto::xds::r#type::v3::TypedStruct = weft_proto::any::unpack(any).ok()?;
+    let kind = typed.type_url.rsplit('/').next().filter(|name| name.starts_with("weft."))?;
+    let value = prost::Message::encode_to_vec(&typed.value.unwrap_or_default());
+    Some(OpenConfig { kind: kind.into(), config: value.into() })
+}
+
 fn one(r: &mut Reader<'_>, proto: &proto::HttpFilter, position: Position) -> Read<Part> {
     let proto::HttpFilter { name, is_optional, disabled, config_type } = proto;
     r.text("name", name)?;
@@ -92,6 +101,9 @@ fn one(r: &mut Reader<'_>, proto: &proto::HttpFilter, position: Position) -> Rea
         None => return Err(r.refuse("typed_config is required")),
     };
     r.within("typed_config", |r| {
+        if let Some(config) = open(any) {
+            return Ok(Part::Filter(HttpFilterConfig::Open(config)));
+        }
         let any = &*expanded(r, any)?;
         if let Some(part) = terminal(r, any, position)? {
             if *disabled {
