@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -16,6 +17,13 @@ pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command
+}
+
+/// A command that is ended, with all that it started, when it takes longer.
+pub(crate) fn bounded(limit: Duration, words: &[&str]) -> Command {
+    let mut bounded = command(&["timeout", "--kill-after=10", &limit.as_secs().to_string()]);
+    bounded.args(words);
+    bounded
 }
 
 /// Runs a command; whether it ended well.

@@ -16,7 +16,7 @@ const SUITES: [Suite; 5] = [
     ("oracle", "the whole call table, weft-proxy with Envoy, 1 and 2 workers, five times over", || {
         oracle::prepare(&["--quiet", "--repeat", "5"], None)
     }),
-    ("seeded", "bugs sown into weft-proxy, each of which the call table must notice", || {
+    ("seeded-bugs", "bugs sown into weft-proxy, each of which the call table must notice", || {
         Ok(command(&["cargo", "xtask", "seeded"]))
     }),
     ("lab", "redirection in network namespaces", || {

@@ -1,96 +1,97 @@
 //! Does the oracle notice? Bugs are sown one by one into a copy of the tree, `weft-proxy` is built
-//! from it, and the rows of its part of the table must fail. A bug that none of them notices is a hole
-//! in the table.
+//! from it, and a row of the call table must disagree with Envoy that agreed before. A bug that no row
+//! notices is a hole in the table, not a reason for a coarser bug.
+//!
+//! ```text
+//! crates/lab/seeded/bugs.yaml ─► copy of HEAD ─► one bug in ─► weft-proxy ─► its rows, twice ─► out
+//!                                     └─► no bug: the same rows, which must all agree
+//! ```
 
 mod bugs;
+mod outcome;
+mod rows;
+mod tree;
 
-use crate::oracle;
-use crate::shell::{command, must, run};
-use anyhow::{Context, Result, bail};
-use bugs::{BUGS, Bug};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use anyhow::{Result, bail};
+use bugs::Bug;
+use outcome::{Found, Outcome, Report};
+use rows::{Rows, Verdicts};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+use tree::Tree;
 
-/// Runs all bugs that match the filter; whether each was caught.
+/// Runs all bugs whose name contains `only`; whether each was caught and all rows agreed without them.
+/// Only a whole run is kept under `results/`.
 pub(crate) fn run_all(only: &str) -> Result<bool> {
-    // The rows must agree before they can be trusted to disagree for the right reason.
-    let tree = std::path::absolute("target/seeded/tree")?;
-    let target = std::path::absolute("target/seeded/target")?;
-    copy_tree(&tree)?;
-    let proxy = build(&tree, &target)?.context("the tree does not build as it is")?;
-    let chosen: Vec<&Bug> = BUGS.iter().filter(|bug| bug.name.contains(only)).collect();
-    let mut missed = 0;
-    for bug in &chosen {
-        let before = faults(bug, &proxy)?;
-        let after = sown(bug, &tree, &target)?;
-        let caught = after > before;
-        missed += usize::from(!caught);
-        let word = if caught { "caught" } else { "MISSED" };
-        println!("{word}  {} ({}: {before} rows disagree, with the bug {after})", bug.name, bug.filter);
+    let all = bugs::load()?;
+    let chosen: Vec<&Bug> = all.iter().filter(|bug| bug.name.contains(only)).collect();
+    if chosen.is_empty() {
+        bail!("no bug has {only:?} in its name");
     }
-    println!("seeded: {} passed, {missed} failed", chosen.len() - missed);
-    Ok(missed == 0)
-}
-
-/// Copies what is committed or staged, so that sowing touches nothing of the user's.
-fn copy_tree(tree: &Path) -> Result<()> {
-    std::fs::create_dir_all(tree)?;
-    let prefix = format!("--prefix={}/", tree.display());
-    must(command(&["git", "checkout-index", "--all", "--force", "--quiet", &prefix]))
-}
-
-fn build(tree: &Path, target: &Path) -> Result<Option<PathBuf>> {
-    let mut cargo = command(&["cargo", "build", "--quiet", "-p", "weft-proxy"]);
-    cargo.current_dir(tree).env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "-A warnings");
-    Ok(run(cargo)?.then(|| target.join("debug/weft-proxy")))
-}
-
-/// How many rows disagree once the bug is in; the tree is as before afterwards.
-fn sown(bug: &Bug, tree: &Path, target: &Path) -> Result<usize> {
-    let file = tree.join(bug.file);
-    let text = std::fs::read_to_string(&file)?;
-    if text.matches(bug.old).count() != 1 {
-        bail!("{}: {:?} does not stand there exactly once", bug.file, bug.old);
+    let tree = Tree::copy()?;
+    println!("commit {}: {} bugs", tree.commit(), chosen.len());
+    // A text that has moved is told at once, not after half an hour.
+    let moved: Vec<String> = chosen.iter().filter_map(|bug| bug.place(tree.root()).err()).collect();
+    if !moved.is_empty() {
+        bail!("not found exactly once:\n  {}", moved.join("\n  "));
     }
-    std::fs::write(&file, text.replacen(bug.old, bug.new, 1))?;
-    let built = build(tree, target);
-    let found = match &built {
-        Ok(Some(proxy)) => faults(bug, proxy),
-        // A slip that the compiler catches is no test of the oracle.
-        Ok(None) => Err(anyhow::anyhow!("{}: does not build", bug.name)),
-        Err(error) => Err(anyhow::anyhow!("{error:#}")),
-    };
-    std::fs::write(&file, text)?;
-    found
+    let rows = Rows::new(&tree)?;
+    let without = without_bugs(&chosen, &rows)?;
+    let mut report = Report::new(&tree, &without)?;
+    for (index, bug) in chosen.iter().enumerate() {
+        let outcome = sow(bug, &tree, &rows, &without)?;
+        println!("[{:2}/{}] {}", index + 1, chosen.len(), outcome.line());
+        report.bugs.push(outcome);
+    }
+    println!("{}", report.summary());
+    if only.is_empty() {
+        report.keep(Path::new("results/seeded-bugs.json"))?;
+    }
+    Ok(report.good())
 }
 
-/// Runs the bug's rows; how many disagree.
-fn faults(bug: &Bug, proxy: &Path) -> Result<usize> {
-    let verdicts = std::path::absolute("target/seeded/verdicts.json")?;
-    let mut rows =
-        oracle::prepare(&["--quiet", "--workers", "1", "--filter", bug.filter, "--json"], Some(proxy))?;
-    rows.arg(&verdicts).stdout(Stdio::null());
-    run(rows)?;
-    let reports: serde_json::Value = serde_json::from_slice(&std::fs::read(&verdicts)?)?;
-    let reports = reports.as_array().context("verdicts are no list")?;
-    Ok(reports.iter().filter(|report| report["verdict"] != "agree" && report["verdict"] != "allowed").count())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bugs::BUGS;
-
-    #[test]
-    fn every_bug_still_has_its_place() {
-        for bug in &BUGS {
-            let text = std::fs::read_to_string(crate::shell::root().join(bug.file)).unwrap_or_default();
-            assert_eq!(text.matches(bug.old).count(), 1, "{}: {}", bug.name, bug.file);
-            assert_ne!(bug.old, bug.new);
+/// What the rows of each filter say while no bug is in. A row that disagrees here can catch nothing.
+fn without_bugs(chosen: &[&Bug], rows: &Rows) -> Result<BTreeMap<String, Verdicts>> {
+    let mut without = BTreeMap::new();
+    for filter in chosen.iter().flat_map(|bug| &bug.rows) {
+        if !without.contains_key(filter) {
+            let first = rows.play(filter)?;
+            // Once more where a busy machine may have been to blame.
+            let verdicts = if first.disagreeing().is_empty() { first } else { rows.play(filter)? };
+            for row in verdicts.disagreeing() {
+                println!("DISAGREES without a bug: {row}");
+            }
+            without.insert(filter.clone(), verdicts);
         }
     }
+    Ok(without)
+}
 
-    #[test]
-    fn there_are_at_least_twenty() {
-        assert!(BUGS.len() >= 20);
+/// Builds the proxy with one bug and plays its rows; the tree is as before afterwards.
+fn sow(bug: &Bug, tree: &Tree, rows: &Rows, without: &BTreeMap<String, Verdicts>) -> Result<Outcome> {
+    let begun = Instant::now();
+    let sown = tree.sow(bug)?;
+    let built = tree.build(&["-p", "weft-proxy"])?;
+    let build = begun.elapsed();
+    let found = if built { judge(bug, rows, without)? } else { Found::DoesNotBuild };
+    drop(sown);
+    Ok(Outcome::new(bug, found, build, begun.elapsed()))
+}
+
+/// The rows that notice: they agree without the bug, and disagree with it whenever they are played.
+fn judge(bug: &Bug, rows: &Rows, without: &BTreeMap<String, Verdicts>) -> Result<Found> {
+    let mut caught = Vec::new();
+    for filter in &bug.rows {
+        let Some(before) = without.get(filter) else { continue };
+        let noticing = |verdicts: &Verdicts| -> Vec<String> {
+            verdicts.disagreeing().into_iter().filter(|row| before.agrees(row)).collect()
+        };
+        let first = noticing(&rows.play(filter)?);
+        if !first.is_empty() {
+            let again = noticing(&rows.play(filter)?);
+            caught.extend(first.into_iter().filter(|row| again.contains(row)));
+        }
     }
+    Ok(if caught.is_empty() { Found::Missed } else { Found::Caught(caught) })
 }
