@@ -1,11 +1,16 @@
 //! The canonical form of a request (invariant 4): what routing, authorization and explanation see.
 //!
-//! Ambiguous input is refused here, before anything decides on it.
+//! Ambiguous input is refused here, before anything decides on it. Differences from Envoy are listed
+//! in `docs/differences.md` (D-RT).
 
-use weft_tables::hcm::{EscapedSlashes, HttpManager, StripPort, Underscores};
-use weft_types::{Method, RequestHead, Version};
+use weft_tables::hcm::{EscapedSlashes, HttpManager, Underscores};
+use weft_types::{Method, RequestHead, ResponseFlag, Version};
 
-use crate::host::without_port;
+mod authority;
+mod connection;
+mod path;
+
+pub use path::normalize;
 
 /// Why a request gets an answer before routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,15 +21,35 @@ pub struct Refusal {
     pub word: &'static str,
     /// `location`, for a redirect to the canonical path.
     pub location: Option<String>,
+    /// Body of the answer; may be empty.
+    pub body: &'static str,
+    /// Response flag.
+    pub flag: Option<ResponseFlag>,
+    /// The connection ends with the answer (HTTP/1).
+    pub close: bool,
 }
 
 impl Refusal {
     fn new(status: u16, word: &'static str) -> Self {
-        Self { status, word, location: None }
+        Self { status, word, location: None, body: "", flag: None, close: status != 404 }
+    }
+
+    /// A refusal that Envoy's codec makes.
+    fn protocol_error(status: u16, word: &'static str, body: &'static str) -> Self {
+        Self { body, flag: Some(ResponseFlag::DownstreamProtocolError), ..Self::new(status, word) }
     }
 }
 
-/// Brings a request into canonical form, in Envoy's order of checks.
+/// What the canonical form left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Canonical {
+    /// Port that was taken off the authority of a CONNECT; the upstream must see it again
+    /// ([`crate::rewrite::restore_port`]).
+    pub connect_port: Option<u32>,
+}
+
+/// Brings a request into canonical form, in Envoy's order of checks. `local_port` is that of the
+/// connection's destination.
 ///
 /// # Errors
 /// The request is refused (or redirected to its canonical path).
@@ -32,10 +57,13 @@ pub fn canonicalize(
     head: &mut RequestHead,
     manager: &HttpManager,
     local_port: Option<u16>,
-) -> Result<(), Refusal> {
+) -> Result<Canonical, Refusal> {
+    if head.version < Version::Http2 {
+        connection::remove_nominated(&mut head.headers)?;
+    }
     underscores(head, manager.underscores)?;
     if head.version == Version::Http10 && !manager.options.accept_http10 {
-        return Err(Refusal::new(426, "low_version"));
+        return Err(Refusal::protocol_error(426, "low_version", "Upgrade Required"));
     }
     if head.version == Version::Http10 && head.authority.is_empty() {
         head.authority = manager.options.default_host_http10.clone();
@@ -43,49 +71,64 @@ pub fn canonicalize(
     if head.authority.is_empty() {
         return Err(Refusal::new(400, "missing_host_header"));
     }
-    let connect = head.method == Method::Connect && head.protocol.is_none();
-    if !connect {
-        if head.path.is_empty() {
-            return Err(Refusal::new(404, "missing_path_rejected"));
-        }
-        let star = head.method == Method::Options && &*head.path == "*";
-        if !head.path.starts_with('/') && !star {
-            return Err(Refusal::new(404, "absolute_path_rejected"));
-        }
+    as_upgrade(head);
+    if head.method != Method::Connect || !head.path.is_empty() {
         path(head, manager)?;
     }
-    host(head, manager, local_port);
-    Ok(())
+    Ok(Canonical { connect_port: authority::normalize(head, manager, local_port) })
+}
+
+/// Gives an extended CONNECT (RFC 8441) the form that upgrades have in HTTP/1.1, so that one set of
+/// routes and policies serves both.
+fn as_upgrade(head: &mut RequestHead) {
+    if head.method == Method::Connect
+        && let Some(token) = head.protocol.take()
+    {
+        head.method = Method::Get;
+        head.headers.set("connection", "upgrade");
+        head.headers.set("upgrade", token.as_bytes());
+    }
 }
 
 fn underscores(head: &mut RequestHead, action: Underscores) -> Result<(), Refusal> {
+    let named = |name: &[u8]| name.contains(&b'_');
     match action {
         Underscores::Allow => {}
-        Underscores::Drop => head.headers.retain(|name, _| !name.contains(&b'_')),
+        Underscores::Drop => head.headers.retain(|name, _| !named(name)),
+        Underscores::Reject if !head.headers.iter().any(|(name, _)| named(name)) => {}
         Underscores::Reject => {
-            if head.headers.iter().any(|(name, _)| name.contains(&b'_')) {
-                return Err(Refusal::new(400, "unexpected_underscore"));
-            }
+            let word = match head.version {
+                Version::Http10 | Version::Http11 => "http1.unexpected_underscore",
+                Version::Http2 | Version::Http3 => "http2.unexpected_underscore",
+            };
+            return Err(Refusal::protocol_error(400, word, "Bad Request"));
         }
     }
     Ok(())
 }
 
 fn path(head: &mut RequestHead, manager: &HttpManager) -> Result<(), Refusal> {
-    if head.path.contains('#') {
-        return Err(Refusal::new(400, "path_normalization_failed"));
+    let refused = || Refusal::new(400, "path_normalization_failed");
+    if head.path.is_empty() {
+        return Err(Refusal::new(404, "missing_path_rejected"));
     }
-    let mut redirect = false;
-    let query_at = head.path.find('?').unwrap_or(head.path.len());
-    let (only, query) = head.path.split_at(query_at);
+    if !head.path.starts_with('/') {
+        return Err(Refusal::new(404, "absolute_path_rejected"));
+    }
+    if head.path.contains('#') {
+        return Err(refused());
+    }
+    let (only, query) = head.path.split_at(head.path.find('?').unwrap_or(head.path.len()));
     let mut path = only.to_owned();
+    let mut redirect = false;
     if manager.escaped_slashes != EscapedSlashes::Keep {
-        let unescaped = unescape_slashes(&path);
+        let unescaped = path::unescape_slashes(&path);
         if unescaped != path {
             match manager.escaped_slashes {
                 EscapedSlashes::Reject => {
+                    // Envoy logs the path as it would have gone on.
                     head.path = format!("{unescaped}{query}").into();
-                    return Err(Refusal::new(400, "path_normalization_failed"));
+                    return Err(refused());
                 }
                 EscapedSlashes::UnescapeAndRedirect => redirect = true,
                 EscapedSlashes::Keep | EscapedSlashes::UnescapeAndForward => {}
@@ -94,172 +137,25 @@ fn path(head: &mut RequestHead, manager: &HttpManager) -> Result<(), Refusal> {
         }
     }
     if manager.normalize_path {
-        path = normalize(&path).ok_or(Refusal::new(400, "path_normalization_failed"))?;
+        path = path::normalize(&path).ok_or_else(refused)?;
     }
+    // After normalization, so that nothing it uncovers escapes.
     if manager.merge_slashes {
-        path = merge_slashes(&path);
+        path = path::merge_slashes(&path);
     }
     if path != only {
         head.path = format!("{path}{query}").into();
     }
-    if redirect {
-        let location = Some(head.path.to_string());
-        return Err(Refusal { status: 307, word: "path_normalization_failed", location });
+    if !redirect {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn host(head: &mut RequestHead, manager: &HttpManager, local_port: Option<u16>) {
-    if manager.strip_trailing_host_dot {
-        let host = without_port(&head.authority);
-        if let Some(bare) = host.strip_suffix('.') {
-            head.authority = format!("{bare}{}", &head.authority[host.len()..]).into();
-        }
+    // A gRPC client does not follow redirects.
+    if crate::matching::is_grpc(head) {
+        return Err(refused());
     }
-    let host = without_port(&head.authority);
-    if host.len() == head.authority.len()
-        || head.method == Method::Connect && manager.strip_port != StripPort::Any
-    {
-        return;
-    }
-    let port = head.authority[host.len() + 1..].parse::<u16>().ok();
-    let strip = match manager.strip_port {
-        StripPort::Keep => false,
-        StripPort::Any => true,
-        StripPort::Matching => port.is_some() && port == local_port,
-    };
-    if strip {
-        head.authority = host.into();
-    }
-}
-
-/// Resolves `.` and `..`, turns backslashes into slashes, decodes escapes of unreserved characters
-/// and encodes characters that must not stand in a path (RFC 3986 section 6.2.2, as Chrome and Envoy
-/// do it). `None` for a path that contains an encoded NUL.
-#[must_use]
-pub fn normalize(path: &str) -> Option<String> {
-    let mut segments: Vec<String> = Vec::new();
-    let slashed = path.replace('\\', "/");
-    let mut pieces = slashed.strip_prefix('/')?.split('/').peekable();
-    while let Some(piece) = pieces.next() {
-        let segment = normalize_segment(piece)?;
-        let last = pieces.peek().is_none();
-        match segment.as_str() {
-            "." | ".." => {
-                if segment == ".." {
-                    segments.pop();
-                }
-                if last {
-                    segments.push(String::new());
-                }
-            }
-            _ => segments.push(segment),
-        }
-    }
-    Some(format!("/{}", segments.join("/")))
-}
-
-fn normalize_segment(segment: &str) -> Option<String> {
-    let bytes = segment.as_bytes();
-    let mut out = String::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escape = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten().and_then(hex_pair);
-        match escape {
-            Some(0) => return None,
-            Some(decoded) if decoded.is_ascii_alphanumeric() || b"-._~".contains(&decoded) => {
-                out.push(decoded as char);
-                at += 3;
-            }
-            Some(_) => {
-                out.push_str(&segment[at..at + 3]);
-                at += 3;
-            }
-            None => {
-                if byte <= b' ' || byte >= 0x7f || b"\"<>`{}^|".contains(&byte) {
-                    out.push_str(&format!("%{byte:02X}"));
-                } else {
-                    out.push(byte as char);
-                }
-                at += 1;
-            }
-        }
-    }
-    Some(out)
-}
-
-fn hex_pair(pair: &[u8]) -> Option<u8> {
-    let digit = |b: u8| (b as char).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?)
-}
-
-fn unescape_slashes(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let code = from.get(1..3).map(str::to_ascii_lowercase);
-        match code.as_deref() {
-            Some("2f") => out.push('/'),
-            Some("5c") => out.push('\\'),
-            _ => {
-                out.push('%');
-                rest = &from[1..];
-                continue;
-            }
-        }
-        rest = &from[3..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn merge_slashes(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for character in path.chars() {
-        if !(character == '/' && out.ends_with('/')) {
-            out.push(character);
-        }
-    }
-    out
+    let location = Some(head.path.to_string());
+    Err(Refusal { location, close: false, ..Refusal::new(307, "path_normalization_failed") })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_normalize_as_in_browsers() {
-        for (given, want) in [
-            ("/a/./b", "/a/b"),
-            ("/a/../b", "/b"),
-            ("/../../b", "/b"),
-            ("/a/%2e%2E/b", "/b"),
-            ("/a/b/..", "/a/"),
-            ("/a/b/.", "/a/b/"),
-            ("/a\\b", "/a/b"),
-            ("/%41%2d%7E", "/A-~"),
-            ("/a%2Fb", "/a%2Fb"),
-            ("/a//b", "/a//b"),
-            ("/a%zzb", "/a%zzb"),
-        ] {
-            assert_eq!(normalize(given).as_deref(), Some(want), "{given}");
-        }
-        assert_eq!(normalize("/a%00b"), None);
-    }
-
-    #[test]
-    fn normalizing_twice_changes_nothing() {
-        for path in ["/a/%2e%2e/%2e/..", "/%252e%252e/a", "/x/..%2f..", "/a\\..\\b"] {
-            let once = normalize(path).unwrap();
-            assert_eq!(normalize(&once).unwrap(), once, "{path}");
-        }
-    }
-
-    #[test]
-    fn escaped_slashes_unescape() {
-        assert_eq!(unescape_slashes("/a%2Fb%5cc%41"), "/a/b\\c%41");
-        assert_eq!(merge_slashes("//a///b/"), "/a/b/");
-    }
-}
+mod tests;

@@ -15,7 +15,7 @@ use crate::matching::{RequestFacts, route_matches};
 pub enum Decision {
     /// No virtual host or no route takes it: 404, flag NR, `route_not_found`.
     NoRoute,
-    /// The virtual host wants TLS: redirect to https.
+    /// The virtual host wants TLS: redirect to https, whatever its routes say.
     RequireTls(Arc<VirtualHost>),
     /// A route takes it.
     Route(RouteChoice),
@@ -59,7 +59,7 @@ impl RouteChoice {
 #[must_use]
 pub fn decide(config: &RouteConfig, head: &RequestHead, facts: &RequestFacts) -> Decision {
     let Some(host) = find_host(config, &head.authority) else { return Decision::NoRoute };
-    if host.require_tls != TlsRequirement::None && !facts.tls && &*head.scheme != "https" {
+    if wants_tls(host, head, facts) {
         return Decision::RequireTls(host.clone());
     }
     let path = head.path_only();
@@ -73,9 +73,6 @@ pub fn decide(config: &RouteConfig, head: &RequestHead, facts: &RequestFacts) ->
     let Some(route) = host.routes.iter().find(|r| route_matches(r, head, path, facts)) else {
         return Decision::NoRoute;
     };
-    if matches!(route.action, Action::NonForwarding) {
-        return Decision::NoRoute;
-    }
     let (cluster, weighted) = match &route.action {
         Action::Forward(forward) => choose(&forward.target, head, facts.dice),
         _ => (None, None),
@@ -83,17 +80,25 @@ pub fn decide(config: &RouteConfig, head: &RequestHead, facts: &RequestFacts) ->
     Decision::Route(RouteChoice { host: host.clone(), route: route.clone(), cluster, weighted })
 }
 
+/// Whether the request must come over TLS and did not, as far as `x-forwarded-proto` tells: proxies in
+/// front may have ended TLS.
+fn wants_tls(host: &VirtualHost, head: &RequestHead, facts: &RequestFacts) -> bool {
+    let secure = head.headers.get("x-forwarded-proto").map_or(facts.tls, |told| told == b"https");
+    match host.require_tls {
+        _ if secure => false,
+        TlsRequirement::None => false,
+        TlsRequirement::ExternalOnly => head.headers.get("x-envoy-internal") != Some(b"true"),
+        TlsRequirement::All => true,
+    }
+}
+
 fn choose(target: &Target, head: &RequestHead, dice: u64) -> (Option<Name>, Option<usize>) {
     match target {
         Target::Cluster(name) => (Some(name.clone()), None),
         Target::Header(header) => (named_by(head, header), None),
         Target::Weighted { clusters, total, random_header } => {
-            let dice = random_header
-                .as_deref()
-                .and_then(|h| head.headers.get_str(h))
-                .and_then(|v| v.parse::<u64>().ok())
-                .unwrap_or(dice);
-            let mut point = dice % (*total).max(1);
+            let given = random_header.as_deref().and_then(|name| only_value(head, name));
+            let mut point = given.unwrap_or(dice) % (*total).max(1);
             for (index, entry) in clusters.iter().enumerate() {
                 let weight = u64::from(entry.weight);
                 if point < weight {
@@ -110,10 +115,24 @@ fn choose(target: &Target, head: &RequestHead, dice: u64) -> (Option<Name>, Opti
     }
 }
 
+/// The number in a field that comes once: with several, proxies could disagree on which one counts.
+fn only_value(head: &RequestHead, name: &str) -> Option<u64> {
+    let mut values = head.headers.get_all(name.as_bytes());
+    let value = values.next().filter(|_| values.next().is_none())?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
 fn named_by(head: &RequestHead, header: &str) -> Option<Name> {
+    if header.starts_with(':') || header == "host" {
+        return head.field(header).and_then(|v| std::str::from_utf8(&v).ok().map(Into::into));
+    }
     head.headers.get_str(header).filter(|v| !v.is_empty()).map(Into::into)
 }
 
+/// The path with each segment up to its `;`.
 fn without_parameters(path: &str) -> String {
     path.split('/').map(|s| s.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests;

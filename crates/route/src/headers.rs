@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use weft_match::joined::is_joined;
 use weft_tables::route::{AppendAction, HeaderMutation, HeaderRules, RouteConfig, Template, TemplatePart};
 use weft_types::{Headers, RequestHead, ResponseHead};
 
@@ -41,18 +42,18 @@ pub fn render(template: &Template, values: &dyn OperatorValues) -> Vec<u8> {
     out
 }
 
-/// The levels of a decision in the order in which they apply: the most specific first, so that the
-/// least specific has the last word, unless `most_specific_header_mutations_wins`.
-fn levels<'a>(config: &'a RouteConfig, choice: &'a RouteChoice) -> Vec<&'a HeaderRules> {
-    let mut levels: Vec<&HeaderRules> = choice.weighted_cluster().map(|w| &w.headers).into_iter().collect();
-    levels.extend([&choice.route.headers, &choice.host.headers, &config.headers]);
+/// The levels of a decision in the order in which they apply. The weighted cluster always comes first;
+/// then route, host, configuration, so that the least specific has the last word, or the other way
+/// round with `most_specific_header_mutations_wins`.
+fn levels<'a>(config: &'a RouteConfig, choice: &'a RouteChoice) -> impl Iterator<Item = &'a HeaderRules> {
+    let mut levels = [&choice.route.headers, &choice.host.headers, &config.headers];
     if config.most_specific_headers_win {
         levels.reverse();
     }
-    levels
+    choice.weighted_cluster().map(|w| &w.headers).into_iter().chain(levels)
 }
 
-/// Applies the request changes of all levels.
+/// Applies the request changes of all levels. `values` formats a value from the request so far.
 pub fn apply_request(
     head: &mut RequestHead,
     config: &RouteConfig,
@@ -63,10 +64,8 @@ pub fn apply_request(
         for name in &rules.request_remove {
             head.headers.remove(&**name);
         }
-        for mutation in &rules.request {
-            let value = values(head, &mutation.value);
-            mutate_request(head, mutation, &value);
-        }
+        let formatted = rules.request.iter().map(|m| (m, values(head, &m.value))).collect();
+        apply_level(&mut head.headers, formatted);
     }
 }
 
@@ -81,10 +80,24 @@ pub fn apply_response(
         for name in &rules.response_remove {
             head.headers.remove(&**name);
         }
-        for mutation in &rules.response {
-            let value = values(head, &mutation.value);
-            mutate(&mut head.headers, mutation, &value);
-        }
+        let formatted = rules.response.iter().map(|m| (m, values(head, &m.value))).collect();
+        apply_level(&mut head.headers, formatted);
+    }
+}
+
+/// One level at once, as Envoy does it: conditions and values are those from before the level, then
+/// what overwrites comes before what adds.
+fn apply_level(headers: &mut Headers, formatted: Vec<(&HeaderMutation, Vec<u8>)>) {
+    let wanted: Vec<_> =
+        formatted.into_iter().filter(|(mutation, value)| applies(headers, mutation, value)).collect();
+    let overwrites = |m: &HeaderMutation| {
+        matches!(m.action, AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists)
+    };
+    for (mutation, value) in wanted.iter().filter(|(m, _)| overwrites(m)) {
+        headers.set(&*mutation.name, value);
+    }
+    for (mutation, value) in wanted.iter().filter(|(m, _)| !overwrites(m)) {
+        append(headers, &mutation.name, value);
     }
 }
 
@@ -106,15 +119,37 @@ pub fn mutate_request(head: &mut RequestHead, mutation: &HeaderMutation, value: 
 
 /// One change of fields.
 pub fn mutate(headers: &mut Headers, mutation: &HeaderMutation, value: &[u8]) {
-    if value.is_empty() && !mutation.keep_empty {
+    if !applies(headers, mutation, value) {
         return;
     }
-    let name = &*mutation.name;
     match mutation.action {
-        AppendAction::Append => headers.append(name, value),
-        AppendAction::AddIfAbsent if !headers.contains(name) => headers.append(name, value),
-        AppendAction::OverwriteIfExists if headers.contains(name) => headers.set(name, value),
-        AppendAction::OverwriteOrAdd => headers.set(name, value),
-        AppendAction::AddIfAbsent | AppendAction::OverwriteIfExists => {}
+        AppendAction::Append | AppendAction::AddIfAbsent => append(headers, &mutation.name, value),
+        AppendAction::OverwriteOrAdd | AppendAction::OverwriteIfExists => headers.set(&*mutation.name, value),
     }
 }
+
+/// Whether a change has a value and its condition holds.
+fn applies(headers: &Headers, mutation: &HeaderMutation, value: &[u8]) -> bool {
+    (mutation.keep_empty || !value.is_empty())
+        && match mutation.action {
+            AppendAction::Append | AppendAction::OverwriteOrAdd => true,
+            AppendAction::AddIfAbsent => !headers.contains(&*mutation.name),
+            AppendAction::OverwriteIfExists => headers.contains(&*mutation.name),
+        }
+}
+
+/// Adds a field beside what is there; names that stand for one value are joined by a comma.
+fn append(headers: &mut Headers, name: &str, value: &[u8]) {
+    let old = if is_joined(name) { headers.get_joined(name.as_bytes()) } else { None };
+    match old {
+        Some(old) if !old.is_empty() => {
+            let joined = [&*old, b",", value].concat();
+            headers.set(name, joined);
+        }
+        Some(_) => headers.set(name, value),
+        None => headers.append(name, value),
+    }
+}
+
+#[cfg(test)]
+mod tests;

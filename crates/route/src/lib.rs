@@ -4,8 +4,14 @@
 //! [`Decision`] goes out. The proxy acts on it, the simulator and explanations print it.
 //!
 //! ```text
-//! head ──► canonical ──► forwarded ──► find_host ──► find_route ──► Decision ──► rewrite, headers
+//! codec ─► canonical ─► forwarded ─► decide (host, matching) ─► Decision
+//!             │ refused                 ┌──────────┬──────────────┤
+//!             ▼                      redirect   headers, rewrite  timeout ─► balance, upstream
 //! ```
+//!
+//! Invariants: what routing sees, filters and the upstream see (one canonical form, and no second look
+//! at the raw head); canonicalizing twice changes nothing; the same arguments give the same decision;
+//! no head makes anything here panic.
 #![forbid(unsafe_code)]
 
 pub mod canonical;
@@ -16,6 +22,8 @@ pub mod host;
 pub mod matching;
 pub mod redirect;
 pub mod rewrite;
+#[cfg(test)]
+mod testing;
 pub mod timeout;
 
 pub use decide::{Decision, RouteChoice, decide};

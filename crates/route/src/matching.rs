@@ -17,7 +17,7 @@ pub struct RequestFacts {
     pub dice: u64,
 }
 
-/// Whether all criteria hold.
+/// Whether all criteria hold. `path` is the path without query, in the form for matching.
 #[must_use]
 pub fn route_matches(route: &Route, head: &RequestHead, path: &str, facts: &RequestFacts) -> bool {
     let RouteMatch { path: matcher, case_sensitive, headers, query, runtime_fraction, grpc, tls } =
@@ -34,6 +34,10 @@ pub fn route_matches(route: &Route, head: &RequestHead, path: &str, facts: &Requ
 }
 
 fn path_matches(matcher: &PathMatcher, case_sensitive: bool, head: &RequestHead, path: &str) -> bool {
+    // A plain CONNECT has no path, and only routes for CONNECT take it.
+    if head.path.is_empty() {
+        return matches!(matcher, PathMatcher::Connect) && head.method == Method::Connect;
+    }
     match matcher {
         PathMatcher::Prefix(prefix) => starts_with(path, prefix, case_sensitive),
         PathMatcher::Exact(exact) => path.len() == exact.len() && starts_with(path, exact, case_sensitive),
@@ -41,6 +45,7 @@ fn path_matches(matcher: &PathMatcher, case_sensitive: bool, head: &RequestHead,
             starts_with(path, prefix, case_sensitive)
                 && matches!(path.as_bytes().get(prefix.len()), None | Some(b'/'))
         }
+        // Expressions say themselves whether case counts.
         PathMatcher::Regex(regex) | PathMatcher::Template(_, regex) => regex.is_match(path.as_bytes()),
         PathMatcher::Connect => head.method == Method::Connect,
     }
@@ -86,5 +91,122 @@ pub fn http_status_of_grpc(status: u32) -> u16 {
         14 => 503,
         16 => 401,
         _ => 500,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{Decision, decide};
+    use crate::testing::host_of;
+
+    fn takes(criteria: &str, head: &RequestHead, facts: &RequestFacts) -> bool {
+        let config = host_of(&format!("{{match: {{{criteria}}}, direct_response: {{status: 200}}}}"));
+        matches!(decide(&config, head, facts), Decision::Route(_))
+    }
+
+    fn takes_path(criteria: &str, path: &str) -> bool {
+        takes(criteria, &RequestHead::get("x.test", path), &RequestFacts::default())
+    }
+
+    #[test]
+    fn path_tests_leave_out_the_query() {
+        for (criteria, yes, no) in [
+            ("prefix: /a", &["/a", "/ab", "/a/b?c", "/a?x"][..], &["/", "/A", "/b/a"][..]),
+            ("prefix: '/q?x'", &[], &["/q?x", "/q?xy"]),
+            ("path: /a", &["/a", "/a?b"], &["/a/", "/ab", "/A", "/"]),
+            ("path_separated_prefix: /s", &["/s", "/s/", "/s/x", "/s?y"], &["/sx", "/S/x", "/"]),
+            ("safe_regex: {regex: '/r/[0-9]+'}", &["/r/12", "/r/1?x=y"], &["/r/12/x", "/x/r/1", "/r/"]),
+            ("safe_regex: {regex: '/r.*q=1'}", &[], &["/r?q=1"]),
+        ] {
+            for path in yes {
+                assert!(takes_path(criteria, path), "{criteria} takes {path}");
+            }
+            for path in no {
+                assert!(!takes_path(criteria, path), "{criteria} leaves {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn case_can_be_ignored_but_not_by_expressions() {
+        for criteria in ["prefix: /AbC", "path: /AbC", "path_separated_prefix: /AbC"] {
+            assert!(takes_path(&format!("{criteria}, case_sensitive: false"), "/aBc"), "{criteria}");
+            assert!(!takes_path(criteria, "/aBc"), "{criteria}");
+        }
+        assert!(!takes_path("safe_regex: {regex: /AbC}, case_sensitive: false", "/aBc"));
+    }
+
+    #[test]
+    fn a_connect_without_path_is_only_for_connect_routes() {
+        let connect =
+            RequestHead { method: Method::Connect, path: "".into(), ..RequestHead::get("x.test:443", "/") };
+        let facts = RequestFacts::default();
+        assert!(takes("connect_matcher: {}", &connect, &facts));
+        assert!(!takes("connect_matcher: {}", &RequestHead::get("x.test", "/"), &facts));
+        for other in ["prefix: ''", "prefix: /", "safe_regex: {regex: '.*'}"] {
+            assert!(!takes(other, &connect, &facts), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_runtime_fraction_takes_its_share_of_the_dice() {
+        let criteria = "prefix: /, runtime_fraction: {default_value: {numerator: 25, denominator: HUNDRED}, runtime_key: k}";
+        let head = RequestHead::get("x.test", "/");
+        let taken = (0..1000)
+            .filter(|dice| takes(criteria, &head, &RequestFacts { dice: *dice, ..RequestFacts::default() }));
+        assert_eq!(taken.count(), 250);
+    }
+
+    #[test]
+    fn grpc_is_told_by_content_type() {
+        for (value, want) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;x", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let mut head = RequestHead::get("x.test", "/");
+            head.headers.append("content-type", value);
+            assert_eq!(takes("prefix: /, grpc: {}", &head, &RequestFacts::default()), want, "{value}");
+        }
+        assert!(!takes_path("prefix: /, grpc: {}", "/"));
+    }
+
+    #[test]
+    fn certificates_can_be_asked_for() {
+        let head = RequestHead::get("x.test", "/");
+        for (criteria, presented, validated, want) in [
+            ("presented: true", true, false, true),
+            ("presented: true", false, false, false),
+            ("presented: false", false, false, true),
+            ("presented: true, validated: true", true, false, false),
+            ("presented: true, validated: true", true, true, true),
+        ] {
+            let facts = RequestFacts {
+                tls: true,
+                certificate_presented: presented,
+                certificate_validated: validated,
+                dice: 0,
+            };
+            assert_eq!(
+                takes(&format!("prefix: /, tls_context: {{{criteria}}}"), &head, &facts),
+                want,
+                "{criteria}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_criteria_must_hold() {
+        let criteria = "prefix: /a, headers: [{name: x, string_match: {exact: '1'}}], \
+                        query_parameters: [{name: q, present_match: true}]";
+        let mut head = RequestHead::get("x.test", "/a?q");
+        assert!(!takes(criteria, &head, &RequestFacts::default()));
+        head.headers.append("x", "1");
+        assert!(takes(criteria, &head, &RequestFacts::default()));
+        head.path = "/a".into();
+        assert!(!takes(criteria, &head, &RequestFacts::default()));
     }
 }

@@ -3,9 +3,11 @@
 use weft_tables::route::{Forward, HostRewrite, PathMatcher, PathRewrite, Route, WeightedCluster};
 use weft_types::RequestHead;
 
-/// Rewrites the head as route and weighted cluster say, and leaves the traces that Envoy leaves
-/// (`x-envoy-original-path`, `x-forwarded-host`) unless `suppress_envoy_headers`. `endpoint_host` is
-/// the chosen endpoint's host name, if it has one.
+/// Rewrites the head as weighted cluster and route say, and leaves the traces that Envoy leaves
+/// (`x-envoy-original-path`, `x-envoy-original-host`, `x-forwarded-host`; the first two not with
+/// `suppress_envoy_headers`). It follows the header changes of the route, and the route's host comes
+/// after the weighted cluster's. The chosen endpoint's host name ([`HostRewrite::Endpoint`]) is set by
+/// who chooses it, with [`set_host`].
 pub fn apply(
     head: &mut RequestHead,
     route: &Route,
@@ -13,49 +15,59 @@ pub fn apply(
     weighted: Option<&WeightedCluster>,
     suppress_envoy_headers: bool,
 ) {
-    if let Some(host) = rewritten_host(head, forward, weighted) {
-        if !suppress_envoy_headers && *head.authority != *host {
-            let old = head.authority.clone();
-            head.headers.set("x-envoy-original-host", old.as_bytes());
-        }
-        set_host(head, &host, forward.append_x_forwarded_host);
+    if let Some(host) = weighted.and_then(|w| w.host_rewrite.as_deref()) {
+        head.authority = host.into();
+    }
+    if let Some(host) = rewritten_host(head, forward) {
+        replace_host(head, &host, forward.append_x_forwarded_host, !suppress_envoy_headers);
     }
     let Some(rewrite) = &forward.path_rewrite else { return };
     let new_path = rewritten_path(&head.path, &route.matches.path, rewrite);
+    // An expression may leave nothing of the path: then it stays.
+    if new_path.is_empty() {
+        return;
+    }
     if !suppress_envoy_headers {
         head.headers.set("x-envoy-original-path", head.path.as_bytes());
     }
     head.path = new_path.into();
 }
 
-/// Sets the authority, keeping the old one in `x-forwarded-host` if asked.
+/// Sets the authority to an endpoint's host name, keeping the old one in `x-forwarded-host` if asked,
+/// and in `x-envoy-original-host`.
 pub fn set_host(head: &mut RequestHead, host: &str, keep_old: bool) {
-    if keep_old && *head.authority != *host && !head.authority.is_empty() {
-        append_comma_separated(head, "x-forwarded-host");
+    replace_host(head, host, keep_old, true);
+}
+
+/// Sets the authority. `forwarded`: the old one joins `x-forwarded-host`, unless it is the last there;
+/// `original`: it replaces `x-envoy-original-host`.
+pub fn replace_host(head: &mut RequestHead, host: &str, forwarded: bool, original: bool) {
+    if forwarded && !head.authority.is_empty() {
+        let old = head.headers.get_joined(b"x-forwarded-host").unwrap_or_default();
+        let last = old.rsplit(|b| *b == b',').find(|host| !host.is_empty());
+        if last != Some(head.authority.as_bytes()) {
+            let comma: &[u8] = if old.is_empty() { b"" } else { b"," };
+            let value = [&*old, comma, head.authority.as_bytes()].concat();
+            head.headers.set("x-forwarded-host", value);
+        }
+    }
+    if original {
+        head.headers.set("x-envoy-original-host", head.authority.as_bytes());
     }
     head.authority = host.into();
 }
 
-fn append_comma_separated(head: &mut RequestHead, name: &str) {
-    let old = head.headers.get_str(name).map(str::to_owned);
-    let value = match old {
-        Some(old) if !old.is_empty() => format!("{old},{}", head.authority),
-        _ => head.authority.to_string(),
-    };
-    head.headers.set(name, value);
+/// Gives a CONNECT's authority its port back, which canonicalization took off for matching. To be
+/// called after the header changes of the route and before [`apply`].
+pub fn restore_port(head: &mut RequestHead, port: Option<u32>) {
+    if let Some(port) = port {
+        head.authority = format!("{}:{port}", head.authority).into();
+    }
 }
 
-fn rewritten_host(
-    head: &RequestHead,
-    forward: &Forward,
-    weighted: Option<&WeightedCluster>,
-) -> Option<String> {
-    if let Some(host) = weighted.and_then(|w| w.host_rewrite.as_deref()) {
-        return Some(host.to_owned());
-    }
+fn rewritten_host(head: &RequestHead, forward: &Forward) -> Option<String> {
     match forward.host_rewrite.as_ref()? {
         HostRewrite::Literal(host) => Some(host.to_string()),
-        // The endpoint is known only once it is chosen; the proxy sets it then.
         HostRewrite::Endpoint => None,
         HostRewrite::Header(name) => {
             head.headers.get_str(&**name).filter(|v| !v.is_empty()).map(str::to_owned)
@@ -66,24 +78,25 @@ fn rewritten_host(
     }
 }
 
-/// The path after a rewrite; the query stays.
+/// The path after a rewrite; the query stays. Empty if an expression leaves nothing.
 #[must_use]
 pub fn rewritten_path(path: &str, matcher: &PathMatcher, rewrite: &PathRewrite) -> String {
     let end = path.find(['?', '#']).unwrap_or(path.len());
     let (only, rest) = path.split_at(end);
-    match rewrite {
+    let new = match rewrite {
         PathRewrite::Prefix(replacement) => {
             let matched = match matcher {
-                PathMatcher::Prefix(p) | PathMatcher::PathSeparatedPrefix(p) => p.len().min(only.len()),
+                PathMatcher::Prefix(p) | PathMatcher::PathSeparatedPrefix(p) => p.len(),
                 _ => only.len(),
             };
-            format!("{replacement}{}{rest}", only.get(matched..).unwrap_or_default())
+            format!("{replacement}{}", only.get(matched..).unwrap_or_default())
         }
         PathRewrite::Regex(regex, substitution) => {
-            format!("{}{rest}", regex.replace_all(only, &*dollar_groups(substitution)))
+            regex.replace_all(only, &*dollar_groups(substitution)).into_owned()
         }
-        PathRewrite::Path(new) => format!("{new}{rest}"),
-    }
+        PathRewrite::Path(new) => new.to_string(),
+    };
+    if new.is_empty() { new } else { new + rest }
 }
 
 /// RE2's `\1` in the form of the regex crate, `${1}`; `$` itself is doubled.
@@ -109,3 +122,6 @@ pub fn dollar_groups(substitution: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;
