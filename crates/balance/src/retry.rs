@@ -343,34 +343,41 @@ fn tokens<'a>(head: &'a RequestHead, name: &str) -> impl Iterator<Item = &'a str
 }
 
 fn merge_retry_on(on: &mut RetryOn, head: &RequestHead) {
-    for token in tokens(head, "x-envoy-retry-on") {
-        let flag = match token {
-            "5xx" => &mut on.any_5xx,
-            "gateway-error" => &mut on.gateway_error,
-            "reset" => &mut on.reset,
-            "reset-before-request" => &mut on.reset_before_request,
-            "connect-failure" => &mut on.connect_failure,
-            "envoy-ratelimited" => &mut on.envoy_ratelimited,
-            "retriable-4xx" => &mut on.retriable_4xx,
-            "refused-stream" => &mut on.refused_stream,
-            "retriable-status-codes" => &mut on.status_codes,
-            "retriable-headers" => &mut on.headers,
-            "http3-post-connect-failure" => &mut on.http3_post_connect_failure,
-            _ => continue,
-        };
-        *flag = true;
+    for (name, grpc) in [("x-envoy-retry-on", false), ("x-envoy-retry-grpc-on", true)] {
+        for token in tokens(head, name) {
+            if let Some(flag) = condition(on, token, grpc) {
+                *flag = true;
+            }
+        }
     }
-    for token in tokens(head, "x-envoy-retry-grpc-on") {
-        let flag = match token {
-            "cancelled" => &mut on.grpc_cancelled,
-            "deadline-exceeded" => &mut on.grpc_deadline_exceeded,
-            "internal" => &mut on.grpc_internal,
-            "resource-exhausted" => &mut on.grpc_resource_exhausted,
-            "unavailable" => &mut on.grpc_unavailable,
-            _ => continue,
-        };
-        *flag = true;
-    }
+}
+
+/// Whether a token of `x-envoy-retry-on`, or with `grpc` of `x-envoy-retry-grpc-on`, is known.
+#[must_use]
+pub fn is_condition(token: &str, grpc: bool) -> bool {
+    condition(&mut RetryOn::default(), token, grpc).is_some()
+}
+
+fn condition<'a>(on: &'a mut RetryOn, token: &str, grpc: bool) -> Option<&'a mut bool> {
+    Some(match (token, grpc) {
+        ("5xx", false) => &mut on.any_5xx,
+        ("gateway-error", false) => &mut on.gateway_error,
+        ("reset", false) => &mut on.reset,
+        ("reset-before-request", false) => &mut on.reset_before_request,
+        ("connect-failure", false) => &mut on.connect_failure,
+        ("envoy-ratelimited", false) => &mut on.envoy_ratelimited,
+        ("retriable-4xx", false) => &mut on.retriable_4xx,
+        ("refused-stream", false) => &mut on.refused_stream,
+        ("retriable-status-codes", false) => &mut on.status_codes,
+        ("retriable-headers", false) => &mut on.headers,
+        ("http3-post-connect-failure", false) => &mut on.http3_post_connect_failure,
+        ("cancelled", true) => &mut on.grpc_cancelled,
+        ("deadline-exceeded", true) => &mut on.grpc_deadline_exceeded,
+        ("internal", true) => &mut on.grpc_internal,
+        ("resource-exhausted", true) => &mut on.grpc_resource_exhausted,
+        ("unavailable", true) => &mut on.grpc_unavailable,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use tokio::time::Instant;
 use weft_codec::Codec;
 use weft_types::{RequestHead, Version};
 
@@ -24,6 +25,7 @@ struct Owner {
     shared: Shared,
     draining: Cell<bool>,
     local: Cell<Option<std::net::SocketAddr>>,
+    born: Instant,
 }
 
 impl ClientConn {
@@ -39,7 +41,12 @@ impl ClientConn {
                 driven.get().close();
             });
         }
-        Self(Rc::new(Owner { shared, draining: Cell::new(false), local: Cell::new(None) }))
+        Self(Rc::new(Owner {
+            shared,
+            draining: Cell::new(false),
+            local: Cell::new(None),
+            born: Instant::now(),
+        }))
     }
 
     /// Sends a request's head, with `end` the whole request. The whole request is written at once; a
@@ -73,6 +80,12 @@ impl ClientConn {
     #[must_use]
     pub fn local(&self) -> Option<std::net::SocketAddr> {
         self.0.local.get()
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn born(&self) -> Instant {
+        self.0.born
     }
 
     /// Whether a request may be sent now.

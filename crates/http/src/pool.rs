@@ -30,6 +30,9 @@ pub struct PoolOptions {
     pub idle_timeout: Option<Duration>,
     /// Requests that one connection serves (default unlimited; Envoy `max_requests_per_connection`).
     pub max_requests_per_connection: Option<u64>,
+    /// Longest life of a connection (default unlimited; Envoy `max_connection_duration`): after it,
+    /// open streams go on and no new one begins.
+    pub max_age: Option<Duration>,
 }
 
 impl Default for PoolOptions {
@@ -38,6 +41,7 @@ impl Default for PoolOptions {
             max_idle_per_key: 1024,
             idle_timeout: Some(Duration::from_secs(3600)),
             max_requests_per_connection: None,
+            max_age: None,
         }
     }
 }

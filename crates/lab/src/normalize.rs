@@ -43,6 +43,9 @@ const VOLATILE: [(&str, &str); 3] =
 /// The time that the backend has, which shrinks from attempt to attempt.
 const TIME_LEFT: &str = "x-envoy-expected-rq-timeout-ms";
 
+/// The port that the client connected to.
+const PORT: &str = "x-forwarded-port";
+
 static UUID: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$").ok());
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(127\.\d+\.\d+\.\d+):(\d+)").ok());
@@ -111,11 +114,19 @@ impl Facts {
                 "<uuid>".clone_into(value);
             } else if name == TIME_LEFT {
                 *value = time_left(value);
+            } else if name == PORT {
+                self.port(value);
             } else {
                 self.text(value);
             }
         }
         headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+    }
+
+    fn port(&self, port: &mut String) {
+        if let Some((name, _)) = self.listeners.iter().find(|(_, known)| known.to_string() == *port) {
+            *port = format!("<listener {name}>");
+        }
     }
 
     fn text(&self, text: &mut String) {

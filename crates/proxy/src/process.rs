@@ -12,6 +12,7 @@ use weft_net::ListenerSource;
 use weft_state::ClusterStates;
 use weft_tables::Tables;
 use weft_tables::listener::Listener;
+use weft_tables::tables::Bootstrap;
 use weft_tables::tls::{ClientTls, ServerTls};
 use weft_telemetry::stats::Registry;
 use weft_tls::{ClientContext, SecretStore, ServerContext};
@@ -31,6 +32,8 @@ pub(crate) struct Process {
     pub(crate) open_filters: OpenFilters,
     pub(crate) filter_shared: FilterShared,
     pub(crate) secrets: Arc<SecretStore>,
+    /// Who this process is: the same for its whole life.
+    pub(crate) node: Arc<Bootstrap>,
     /// Our address as other proxies would see it.
     pub(crate) own_address: Option<IpAddr>,
     /// Name of this machine, for logs.
@@ -61,6 +64,7 @@ impl Process {
         let secrets = Arc::new(SecretStore::new());
         secrets.set_all(&tables.secrets);
         Arc::new(Self {
+            node: tables.bootstrap.clone(),
             tables: ArcSwap::from_pointee(tables),
             states: ClusterStates::new(),
             sockets: ListenerSource::new(),

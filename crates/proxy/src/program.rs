@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use tokio::task::LocalSet;
 use weft_filter::OpenFilters;
-use weft_net::{Address, BoundListener, ListenOptions, Sharing, SocketKey};
+use weft_net::{Address, BoundListener, Keepalive, ListenOptions, Sharing, SocketKey};
 use weft_tables::address::SocketAddress;
 use weft_tables::listener::Listener;
 use weft_telemetry::stats::Registry;
@@ -142,7 +142,17 @@ fn bind(process: &Process, workers: usize) -> anyhow::Result<Bound> {
             } else {
                 Sharing::Exclusive
             };
-            let options = ListenOptions { sharing, backlog: listener.backlog, ..ListenOptions::default() };
+            let keepalive = listener.keepalive.map(|k| Keepalive {
+                probes: k.probes,
+                time: k.time,
+                interval: k.interval,
+            });
+            let options = ListenOptions {
+                sharing,
+                backlog: listener.backlog,
+                keepalive,
+                ..ListenOptions::default()
+            };
             let socket = process
                 .sockets
                 .open(&key, &options)
@@ -202,12 +212,14 @@ fn work(process: Arc<Process>, bound: &Bound, index: usize, workers: usize, seed
         }
         worker.process.worker_started();
         let flushing = tokio::task::spawn_local(crate::log::flush_now_and_then(worker.clone()));
+        let tending = tokio::task::spawn_local(upkeep::tend_worker(worker.clone()));
         ends.stop.started().await;
         for accepting in loops {
             let _ = accepting.await;
         }
         worker.idle(ends.stop.time()).await;
         flushing.abort();
+        tending.abort();
         worker.flush_logs();
     });
 }

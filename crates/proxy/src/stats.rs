@@ -15,7 +15,7 @@ use weft_telemetry::stats::names::{
     TlsStats,
 };
 use weft_telemetry::stats::{Counter, Registry, Shard};
-use weft_types::{Name, RequestHead, Version};
+use weft_types::{Name, Version};
 
 use crate::http::failure::Failure;
 
@@ -101,6 +101,10 @@ impl ClusterCounters {
                 self.inc(|s| s.upstream_rq_tx_reset);
             }
             Failure::LocalReset => self.inc(|s| s.upstream_rq_tx_reset),
+            Failure::MaxStreamDuration => {
+                self.inc(|s| s.upstream_rq_max_duration_reached);
+                self.inc(|s| s.upstream_rq_tx_reset);
+            }
             Failure::Protocol => self.inc(|s| s.upstream_cx_protocol_error),
             Failure::Connect(_)
             | Failure::Transport(_)
@@ -255,11 +259,11 @@ impl HttpCounters {
         shard.record(s.downstream_cx_length_ms, millis(length));
     }
 
-    pub(crate) fn request_began(&self, head: &RequestHead) {
+    pub(crate) fn request_began(&self, version: Version) {
         let (shard, s) = (&self.to.shard, &self.stats);
         shard.inc(s.downstream_rq_total);
         shard.gauge_inc(s.downstream_rq_active);
-        shard.inc(if head.version >= Version::Http2 {
+        shard.inc(if version >= Version::Http2 {
             s.downstream_rq_http2_total
         } else {
             s.downstream_rq_http1_total

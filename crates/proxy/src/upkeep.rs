@@ -1,12 +1,26 @@
 //! What the process does every now and then.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::process::Process;
+use crate::worker::Worker;
+
+/// Time between two looks at a worker's pools.
+const POOLS: Duration = Duration::from_secs(1);
 
 /// Sets the gauges that are read rather than counted, before the page shows them.
 pub(crate) fn set_gauges(process: &Process) {
     let _ = process;
+}
+
+/// Runs for the life of a worker.
+pub(crate) async fn tend_worker(worker: Rc<Worker>) {
+    loop {
+        tokio::time::sleep(POOLS).await;
+        worker.tend_pools();
+    }
 }
 
 /// Runs for the life of the process.

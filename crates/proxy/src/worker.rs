@@ -173,6 +173,13 @@ impl Worker {
         let _ = tokio::time::timeout(limit, wait).await;
     }
 
+    /// Looks after the pools of all clusters.
+    pub(crate) fn tend_pools(&self) {
+        for cluster in self.clusters.borrow().values() {
+            cluster.tend_pool();
+        }
+    }
+
     /// Writes out what log lines wait.
     pub(crate) fn flush_logs(&self) {
         self.sinks.flush();

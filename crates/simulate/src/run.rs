@@ -107,7 +107,10 @@ impl Step<'_> {
         let hop = Hop {
             remote: self.call.source.map(|a| a.ip()),
             local: self.call.destination.map(|a| a.ip()),
+            port: self.call.destination.map(|a| a.port()),
             tls: self.call.server_name.is_some(),
+            node: &self.tables.bootstrap.node_id,
+            node_cluster: &self.tables.bootstrap.node_cluster,
         };
         forwarded::receive(&mut head, manager, routes.as_deref(), hop, dice);
         let facts = RequestFacts {

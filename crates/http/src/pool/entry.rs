@@ -46,12 +46,16 @@ impl<E> Default for Entry<E> {
 
 impl<E> Entry<E> {
     pub(super) fn checkout(&mut self, options: &PoolOptions, now: Instant) -> Option<ClientConn> {
-        self.shared.retain(|conn| is_lasting(conn, options));
+        self.shared.retain(|conn| is_lasting(conn, options, now));
         if let Some(conn) = self.shared.iter().find(|conn| conn.can_open()) {
             return Some(conn.clone());
         }
         while let Some(idle) = self.idle.pop() {
-            if !is_expired(idle.since, options, now) && idle.conn.check_idle() && idle.conn.can_open() {
+            if !is_expired(idle.since, options, now)
+                && !is_old(&idle.conn, options, now)
+                && idle.conn.check_idle()
+                && idle.conn.can_open()
+            {
                 return Some(idle.conn);
             }
         }
@@ -69,18 +73,22 @@ impl<E> Entry<E> {
     }
 
     pub(super) fn put(&mut self, conn: ClientConn, options: &PoolOptions, now: Instant) {
-        let usable = !conn.is_multiplexed() && conn.can_open() && is_lasting(&conn, options);
+        let usable = !conn.is_multiplexed() && conn.can_open() && is_lasting(&conn, options, now);
         if usable && self.idle.len() < options.max_idle_per_key {
             self.idle.push(Idle { conn, since: now });
         }
     }
 
     pub(super) fn sweep(&mut self, options: &PoolOptions, now: Instant) {
-        self.idle.retain(|idle| !is_expired(idle.since, options, now) && idle.conn.check_idle());
+        self.idle.retain(|idle| {
+            !is_expired(idle.since, options, now)
+                && !is_old(&idle.conn, options, now)
+                && idle.conn.check_idle()
+        });
         self.shared.retain(|conn| {
             let active = conn.open_streams() > 0;
             let since = conn.handle().last_activity();
-            is_lasting(conn, options) && (active || since.is_some_and(|s| !is_expired(s, options, now)))
+            is_lasting(conn, options, now) && (active || since.is_some_and(|s| !is_expired(s, options, now)))
         });
         self.prune();
     }
@@ -119,9 +127,13 @@ impl<E> Entry<E> {
 }
 
 /// Whether the connection may get further requests, now or later.
-fn is_lasting(conn: &ClientConn, options: &PoolOptions) -> bool {
+fn is_lasting(conn: &ClientConn, options: &PoolOptions, now: Instant) -> bool {
     let served = options.max_requests_per_connection.is_some_and(|max| conn.requests() >= max);
-    !served && !conn.is_closed() && !conn.is_draining()
+    !served && !is_old(conn, options, now) && !conn.is_closed() && !conn.is_draining()
+}
+
+fn is_old(conn: &ClientConn, options: &PoolOptions, now: Instant) -> bool {
+    options.max_age.is_some_and(|max| now.saturating_duration_since(conn.born()) >= max)
 }
 
 fn is_expired(since: Instant, options: &PoolOptions, now: Instant) -> bool {

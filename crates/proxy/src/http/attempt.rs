@@ -14,7 +14,7 @@ use weft_balance::retry::RetryState;
 use weft_http::{RecvResponse, SendBody, StreamError};
 use weft_route::timeout::Timeouts;
 use weft_state::Priority;
-use weft_types::{Detail, ResponseFlag, ResponseHead, Version};
+use weft_types::{Detail, RequestHead, ResponseFlag, ResponseHead, Version};
 
 use super::body::{BodyStop, Piece, RequestBody};
 use super::deadline::{Deadlines, Expired};
@@ -111,6 +111,8 @@ impl Passage {
         };
         match lease.send(&head, end).await {
             Ok(halves) => {
+                let longest = plan.limits.upstream_stream.or(plan.cluster.config().http.max_stream_duration);
+                down.deadlines.set(Expired::UpstreamMax, longest.map(|limit| Instant::now() + limit));
                 down.record.times.upstream_first_sent = Some(Instant::now());
                 self.converse(plan, host, retry, lease, halves, end).await
             }
@@ -158,6 +160,7 @@ impl Passage {
                 error = down.reply.closed() => return Err(Stop::Gone(error)),
                 which = deadlines.expired() => match which {
                     Expired::PerTry | Expired::PerTryIdle => break Err(Failure::PerTryTimeout),
+                    Expired::UpstreamMax => break Err(Failure::MaxStreamDuration),
                     _ => {
                         if which == Expired::Global {
                             plan.cluster.observe(host, Outcome::Timeout, &mut down.conn.worker.dice());
@@ -269,7 +272,7 @@ impl Downstream {
         let asked = Asked {
             priority: plan.priority,
             version: self.record.request.version,
-            authority: &self.record.request.authority,
+            authority: server_authority(plan, &self.record.request),
             upgrade: self.upgrade.is_some(),
         };
         tokio::select! {
@@ -307,6 +310,9 @@ impl Downstream {
 
     /// Counts the status that the client gets for the cluster.
     pub(crate) fn charge(&self, plan: &Plan, status: u16) {
+        if !self.conn.manager.router.dynamic_stats {
+            return;
+        }
         let internal = self.record.request.headers.get("x-envoy-internal") == Some(b"true");
         plan.cluster.stats.responded(status, internal);
     }
@@ -343,6 +349,12 @@ impl Downstream {
             }
         }
     }
+}
+
+/// What a server name is made from, where requests decide it: a header or the authority.
+fn server_authority<'a>(plan: &Plan, head: &'a RequestHead) -> &'a str {
+    let header = plan.cluster.config().http.override_auto_sni_header.as_deref();
+    header.and_then(|name| head.headers.get_str(name)).filter(|v| !v.is_empty()).unwrap_or(&head.authority)
 }
 
 /// Why a response did not come to its end.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
 use weft_filter::Facts;
-use weft_http::{AnyCodec, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
+use weft_codec::Limits;
+use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};
-use weft_tables::hcm::HttpManager;
+use weft_tables::hcm::{HttpManager, Underscores};
 use weft_types::{Headers, RequestHead, Version};
 
 use super::exchange::serve;
@@ -83,11 +84,22 @@ impl HttpConn {
         self.closing.get() || self.drain.is_on() || self.worker.process.is_failing()
     }
 
-    pub(crate) fn hop(&self) -> Hop {
+    /// A request was so wrong that no other may come by this connection (HTTP/1).
+    pub(crate) fn close_after_response(&self) {
+        if self.version() < Version::Http2 {
+            self.closing.set(true);
+        }
+    }
+
+    pub(crate) fn hop(&self) -> Hop<'_> {
+        let node = &self.worker.process.node;
         Hop {
             remote: self.facts.source.map(|a| a.ip()),
             local: self.worker.process.own_address,
+            port: self.facts.local.map(|a| a.port()),
             tls: self.facts.tls,
+            node: &node.node_id,
+            node_cluster: &node.node_cluster,
         }
     }
 
@@ -117,7 +129,8 @@ impl HttpConn {
 /// Serves a connection to its end.
 pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: BytesMut) {
     let manager = conn.manager.clone();
-    let limits = crate::limits::of(&manager.options, false);
+    let reject_underscores = manager.underscores == Underscores::Reject;
+    let limits = Limits { reject_underscores, ..crate::limits::of(&manager.options, false) };
     let scheme = if conn.facts.tls { "https" } else { "http" };
     let side = weft_codec::Side::Server;
     let codec =
@@ -136,6 +149,8 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     let mut counted = (0, 0);
     let mut served = 0u32;
     let mut last_call: Option<Instant> = None;
+    let lost = crate::heartbeat::lost(handle.clone(), manager.options.keepalive.filter(|_| http2));
+    tokio::pin!(lost);
     loop {
         let next = tokio::select! {
             biased;
@@ -167,6 +182,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                 last_call = Some(Instant::now() + manager.drain_timeout.min(conn.drain.time()));
                 continue;
             }
+            () = &mut lost => break,
             () = until(last_call), if last_call.is_some() => {
                 last_call = None;
                 server.start_drain(true);
@@ -175,6 +191,9 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
         };
         match next {
             None => break,
+            Some(Err(ConnError::Refused { word, malformed })) => {
+                crate::http::report::refused(&conn, word, malformed);
+            }
             Some(Err(error)) => {
                 crate::http::report::protocol_error(&conn, &error);
                 break;

@@ -16,25 +16,27 @@ pub(crate) enum Expired {
     PerTryIdle,
     /// No activity on the stream (SI).
     Idle,
-    /// Longest life of the stream, as the route says (UMSDR).
+    /// Longest life of the stream, as the route says (DT).
     MaxStream,
     /// Longest life of the stream, as the connection manager says (DT).
     MaxDuration,
     /// The whole request took too long to arrive.
     Request,
+    /// Longest life of a try's stream, as the cluster says (UMSDR).
+    UpstreamMax,
 }
 
 /// The deadlines of an exchange. One timer serves them all: it sleeps to the earliest, and looks
 /// again when it wakes, so that activity costs a store and no timer operation.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    at: [Cell<Option<Instant>>; 7],
+    at: [Cell<Option<Instant>>; 8],
     idle: Cell<Option<Duration>>,
     try_idle: Cell<Option<Duration>>,
     last: Cell<Instant>,
 }
 
-const ORDER: [Expired; 7] = [
+const ORDER: [Expired; 8] = [
     Expired::Global,
     Expired::PerTry,
     Expired::PerTryIdle,
@@ -42,6 +44,7 @@ const ORDER: [Expired; 7] = [
     Expired::MaxStream,
     Expired::MaxDuration,
     Expired::Request,
+    Expired::UpstreamMax,
 ];
 
 impl Deadlines {

@@ -10,14 +10,16 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
+use weft_codec::http2::BROKEN;
+use weft_codec::{CodecError, ResetReason};
 use weft_filter::{Chain, Context, Flow, LocalReply};
-use weft_http::{SendReply, StreamError};
+use weft_http::{ConnError, SendReply, StreamError};
 use weft_route::canonical::{Refusal, canonicalize};
 use weft_route::decide::{Decision, RouteChoice, decide};
 use weft_route::{RequestFacts, forwarded, redirect};
 use weft_tables::hcm::RouteSource;
 use weft_tables::route::{Action, RouteConfig};
-use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags, ResponseHead};
+use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags, ResponseHead, Version};
 
 use super::body::{BodyStop, RequestBody};
 use super::connection::HttpConn;
@@ -73,6 +75,8 @@ pub(crate) struct Downstream {
     pub(crate) set_cookies: Vec<String>,
     /// A final response head went to the client.
     pub(crate) responded: bool,
+    /// The client wants 204 where time runs out (`x-envoy-upstream-rq-timeout-alt-response`).
+    pub(crate) quiet_timeout: bool,
     /// Whether the client asked for something that the pipeline must remember, one draw for all.
     pub(crate) dice: u64,
 }
@@ -93,7 +97,7 @@ impl Passage {
         let weft_http::Exchange { head, body, reply } = exchange;
         let now = Instant::now();
         let worker = &conn.worker;
-        conn.stats.request_began(&head);
+        conn.stats.request_began(head.version);
         let record = Record::new(head, SystemTime::now(), now, worker.next_stream_id());
         let deadlines = Deadlines::new(now);
         let manager = &conn.manager;
@@ -114,6 +118,7 @@ impl Passage {
             clock: None,
             set_cookies: Vec::new(),
             responded: false,
+            quiet_timeout: false,
             dice,
             conn,
         };
@@ -199,7 +204,12 @@ impl Downstream {
             head.headers.remove("upgrade");
             head.headers.remove("http2-settings");
         }
-        canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(refused)?;
+        canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(|refusal| {
+            if refusal.status == 400 && !manager.options.http1_stream_error_on_invalid {
+                conn.close_after_response();
+            }
+            refused(refusal)
+        })?;
         self.routes = match &manager.routes {
             RouteSource::Inline(routes) => Some(routes.clone()),
             RouteSource::Named(name) => conn.worker.tables().routes.get(name).cloned(),
@@ -319,14 +329,29 @@ impl Downstream {
 
     /// The client went away before its answer was complete.
     pub(crate) fn gone(&mut self, error: &StreamError) {
-        if matches!(error.connection, Some(weft_http::ConnError::Codec(_))) {
-            self.record.flag(ResponseFlag::DownstreamProtocolError);
-            self.record.detail.get_or_insert_with(|| Detail::word("http1.codec_error"));
-        } else {
-            self.record.flag(ResponseFlag::DownstreamConnectionTermination);
-            self.record.detail = Some(Detail::word("downstream_remote_disconnect"));
-        }
+        let (flag, word) = match (&error.connection, error.reason) {
+            (_, ResetReason::Malformed(word)) => (ResponseFlag::DownstreamProtocolError, word),
+            (Some(ConnError::Codec(codec)), _) => {
+                self.answered_by_codec(codec);
+                let http2 = self.conn.version() >= Version::Http2;
+                (ResponseFlag::DownstreamProtocolError, if http2 { BROKEN } else { codec.word })
+            }
+            (None, ResetReason::Protocol) => (ResponseFlag::DownstreamProtocolError, "http2.remote_reset"),
+            _ => (ResponseFlag::DownstreamConnectionTermination, "downstream_remote_disconnect"),
+        };
+        self.record.flag(flag);
+        self.record.detail = Some(Detail::word(word));
         self.conn.stats.inc(|s| s.downstream_rq_rx_reset);
+    }
+
+    /// The codec answered a message that broke off in a breach of the protocol.
+    fn answered_by_codec(&mut self, error: &CodecError) {
+        if let (Some(status), false) = (error.status, self.responded) {
+            self.responded = true;
+            self.conn.stats.responded(status);
+            self.record.response = Some(ResponseHead::new(status));
+            self.record.bytes_sent = error.reply_body().len() as u64;
+        }
     }
 
     /// Waits for something while the client may go away and time may run out.
@@ -357,6 +382,7 @@ pub(crate) fn expired(which: Expired, complete: bool) -> LocalReply {
             reply.grpc_status = Some(4);
             reply
         }
+        Expired::UpstreamMax => super::failure::max_stream_duration(status),
         Expired::Request => LocalReply::new(408, "request timeout", "request_overall_timeout"),
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     LocalReset,
     /// The time for the try ran out.
     PerTryTimeout,
+    /// The stream lived as long as the cluster allows.
+    MaxStreamDuration,
 }
 
 impl Failure {
@@ -44,7 +46,7 @@ impl Failure {
         match error.reason {
             ResetReason::Refused => Self::RemoteRefused,
             ResetReason::Remote(_) => Self::RemoteReset,
-            ResetReason::Protocol => Self::Protocol,
+            ResetReason::Protocol | ResetReason::Malformed(_) => Self::Protocol,
             ResetReason::ConnectionClosed => Self::Terminated,
             ResetReason::Cancel | ResetReason::Internal => Self::LocalReset,
         }
@@ -59,14 +61,14 @@ impl Failure {
             Self::RemoteReset => Reset::Remote,
             Self::RemoteRefused => Reset::Refused,
             Self::Protocol => Reset::ProtocolError,
-            Self::LocalReset | Self::PerTryTimeout => Reset::Local,
+            Self::LocalReset | Self::PerTryTimeout | Self::MaxStreamDuration => Reset::Local,
         }
     }
 
     /// In the terms of outlier detection; `None` where the host is not to blame.
     pub(crate) fn for_outlier(&self) -> Option<Outcome> {
         match self {
-            Self::Overflow | Self::RequestOverflow | Self::LocalReset => None,
+            Self::Overflow | Self::RequestOverflow | Self::LocalReset | Self::MaxStreamDuration => None,
             Self::PerTryTimeout => Some(Outcome::Timeout),
             _ => Some(Outcome::ConnectFailed),
         }
@@ -96,6 +98,7 @@ impl Failure {
             Self::Protocol => "protocol error",
             Self::LocalReset => "local reset",
             Self::PerTryTimeout => "upstream per try timeout",
+            Self::MaxStreamDuration => "upstream max stream duration reached",
         }
     }
 
@@ -111,6 +114,7 @@ impl Failure {
             Self::Protocol => ResponseFlag::UpstreamProtocolError,
             Self::LocalReset => ResponseFlag::LocalReset,
             Self::PerTryTimeout => ResponseFlag::UpstreamRequestTimeout,
+            Self::MaxStreamDuration => ResponseFlag::UpstreamMaxStreamDurationReached,
         }
     }
 
@@ -126,6 +130,9 @@ impl Failure {
     pub(crate) fn reply(&self, retried: bool) -> LocalReply {
         if *self == Self::PerTryTimeout {
             return timeout("upstream_per_try_timeout");
+        }
+        if *self == Self::MaxStreamDuration {
+            return max_stream_duration(504);
         }
         let status = if *self == Self::Protocol { 502 } else { 503 };
         let words = self.words();
@@ -154,6 +161,12 @@ impl Failure {
         };
         Detail { word: format!("{word}{{{}}}", reason.replace(' ', "_")).into(), object: None }
     }
+}
+
+/// The reply when a try's stream lived too long; `status` as for other times that ran out.
+pub(crate) fn max_stream_duration(status: u16) -> LocalReply {
+    LocalReply::new(status, "upstream max stream duration reached", "upstream_max_stream_duration_reached")
+        .flag(ResponseFlag::UpstreamMaxStreamDurationReached)
 }
 
 /// The reply when time ran out before a response began.

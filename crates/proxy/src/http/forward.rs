@@ -7,7 +7,7 @@ use weft_balance::retry::{Attempt, Decision, Refusal, RetryState, Surroundings, 
 use weft_balance::{HostHandle, PickContext};
 use weft_filter::LocalReply;
 use weft_route::decide::RouteChoice;
-use weft_route::timeout::{Timeouts, timeouts};
+use weft_route::timeout::{Timeouts, announce, timeouts_respecting};
 use weft_route::{headers, rewrite};
 use weft_state::Priority;
 use weft_tables::route::{Forward, HostRewrite};
@@ -17,7 +17,7 @@ use super::attempt::{AttemptEnd, Plan};
 use super::deadline::Expired;
 use super::exchange::{Downstream, Passage, Stop};
 use super::failure::Failure;
-use super::{mirror, upgrade, values};
+use super::{mirror, strict, upgrade, values};
 
 impl Passage {
     /// Sends the request to the route's cluster and the response back.
@@ -35,11 +35,19 @@ impl Passage {
             reply.detail = Detail::word("cluster_not_found").with_object(choice.route.provenance.clone());
             return Err(Stop::Reply(Box::new(reply)));
         };
+        let router = &conn.manager.router;
+        if let Some(reply) = strict::check(&router.strict_check_headers, &self.down.record.request) {
+            return Err(Stop::Reply(Box::new(reply)));
+        }
         if let Some(reply) = cluster.drop_overload(self.down.dice) {
             return Err(Stop::Reply(Box::new(reply)));
         }
         let policy = forward.retry.clone().or_else(|| choice.host.retry.clone());
-        let limits = timeouts(forward, policy.as_deref(), None, &self.down.record.request);
+        self.down.quiet_timeout =
+            self.down.record.request.headers.remove("x-envoy-upstream-rq-timeout-alt-response") > 0;
+        let head = &self.down.record.request;
+        let respect = router.respect_expected_timeout;
+        let limits = timeouts_respecting(forward, policy.as_deref(), None, head, respect);
         let mut retry = RetryState::new(policy.as_deref(), &self.down.record.request);
         consume_headers(&mut self.down.record.request.headers);
         self.prepare_request(choice, forward, limits);
@@ -86,16 +94,7 @@ impl Passage {
     /// Header changes and rewrites, once for all attempts.
     fn prepare_request(&mut self, choice: &RouteChoice, forward: &Forward, limits: Timeouts) {
         let suppress = self.down.conn.manager.router.suppress_envoy_headers;
-        for name in ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"] {
-            self.down.record.request.headers.remove(name);
-        }
-        if !suppress && let Some(expected) = limits.per_try.or(limits.global) {
-            self.down
-                .record
-                .request
-                .headers
-                .set("x-envoy-expected-rq-timeout-ms", expected.as_millis().to_string());
-        }
+        announce(&mut self.down.record.request, &limits, suppress);
         if choice.host.attempt_count_in_request {
             self.down.record.request.headers.set("x-envoy-attempt-count", "1");
         }
@@ -125,6 +124,7 @@ impl Passage {
                 AttemptEnd::Done => return Ok(()),
                 AttemptEnd::Retry(after) => {
                     self.down.deadlines.set(Expired::PerTry, None);
+                    self.down.deadlines.set(Expired::UpstreamMax, None);
                     self.down.deadlines.set_try_idle(None);
                     if !after.is_zero() {
                         self.down.guarded(sleep(after)).await?;
@@ -133,6 +133,9 @@ impl Passage {
                 }
                 AttemptEnd::Failed(failure) => {
                     let mut reply = failure.reply(count > 1);
+                    if failure == Failure::MaxStreamDuration && self.down.record.times.request_complete.is_none() {
+                        reply.status = 408;
+                    }
                     self.down.charge(plan, reply.status);
                     reply.detail.object.clone_from(&plan.cluster.config().provenance);
                     return Err(Stop::Reply(Box::new(reply)));

@@ -14,6 +14,7 @@ pub(crate) mod record;
 pub(crate) mod reply;
 pub(crate) mod report;
 pub(crate) mod respond;
+pub(crate) mod strict;
 pub(crate) mod tunnel;
 pub(crate) mod upgrade;
 pub(crate) mod values;

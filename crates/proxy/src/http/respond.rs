@@ -6,7 +6,7 @@ use weft_http::{Frame, RecvBody};
 use weft_route::forwarded::strip_hop_by_hop;
 use weft_route::headers;
 use weft_tables::hcm::ServerHeader;
-use weft_types::{Detail, ResponseHead, Version};
+use weft_types::{Detail, ResponseFlag, ResponseHead, Version};
 
 use super::attempt::{Plan, ResponseStop};
 use super::exchange::Downstream;
@@ -15,7 +15,14 @@ use super::{upgrade, values};
 
 impl Downstream {
     /// Answers with a response of our own. `by_route`: the route's response changes apply.
-    pub(crate) async fn answer(&mut self, reply: LocalReply, by_route: bool) {
+    pub(crate) async fn answer(&mut self, mut reply: LocalReply, by_route: bool) {
+        if self.quiet_timeout && reply.flags.contains(ResponseFlag::UpstreamRequestTimeout) {
+            (reply.status, reply.body) = (204, Bytes::new());
+        }
+        // Envoy: who sends what cannot be served may have lost track of where messages end.
+        if reply.status == 400 && !self.conn.manager.options.http1_stream_error_on_invalid {
+            self.conn.close_after_response();
+        }
         for flag in reply.flags.iter() {
             self.record.flag(flag);
         }

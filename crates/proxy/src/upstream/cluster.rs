@@ -1,6 +1,6 @@
 //! A cluster as one worker uses it: balancer, pools, counters.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use weft_balance::outlier::{Detector, Outcome};
 use weft_balance::{Balancer, Host, HostHandle, NoHost, PickContext, Settings};
 use weft_http::{Pool, PoolOptions};
-use weft_state::{ClusterState, Priority};
+use weft_state::{ClusterState, HealthFlag, HostKey, HostState, Priority};
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Breakers, Cluster, Discovery, Endpoint};
 use weft_tables::tls::ClientTls;
@@ -34,6 +34,7 @@ pub(crate) struct ClusterRuntime {
     /// Told when a connection comes free or goes.
     pub(crate) freed: Rc<Notify>,
     process: Arc<Process>,
+    health_seen: Cell<u64>,
 }
 
 impl std::fmt::Debug for ClusterRuntime {
@@ -54,6 +55,7 @@ impl ClusterRuntime {
             idle_timeout: config.idle_timeout,
             max_requests_per_connection: Some(u64::from(config.max_requests_per_connection))
                 .filter(|n| *n > 0),
+            max_age: config.max_connection_duration,
             ..PoolOptions::default()
         };
         Rc::new(Self {
@@ -63,6 +65,7 @@ impl ClusterRuntime {
             pool: Pool::new(options),
             freed: Rc::default(),
             process,
+            health_seen: Cell::new(0),
             shared,
         })
     }
@@ -86,6 +89,27 @@ impl ClusterRuntime {
             Priority::Default => &self.config().breakers,
             Priority::High => &self.config().breakers_high,
         }
+    }
+
+    /// Lets go of connections that are idle for too long or too old, and of those to hosts that fail:
+    /// were a path to them broken, new ones might find another.
+    pub(crate) fn tend_pool(&self) {
+        self.pool.sweep(tokio::time::Instant::now());
+        let version = self.state.health_version();
+        if self.health_seen.replace(version) == version {
+            return;
+        }
+        let fails = |host: &HostState| {
+            host.has(HealthFlag::FailedActiveCheck) || host.has(HealthFlag::FailedOutlierCheck)
+        };
+        let failing: Vec<_> = self.state.hosts().into_iter().filter(|host| fails(host)).collect();
+        self.pool.retain(|key| {
+            let is = |host: &Arc<HostState>| {
+                let HostKey { address, transport } = host.key();
+                *address == key.destination && *transport == key.transport
+            };
+            !failing.iter().any(is)
+        });
     }
 
     /// Chooses a host. `original` is the connection's original destination, for clusters that go there.

@@ -20,6 +20,7 @@ use weft_tables::cluster::{Cluster, Transport, TransportLayer};
 use weft_tls::ConnectOptions;
 
 use super::cluster::ClusterRuntime;
+use crate::heartbeat;
 use crate::http::failure::Failure;
 use crate::listen::accepted::ConnFacts;
 
@@ -165,7 +166,15 @@ pub(crate) async fn http(
         ..ConnOptions::default()
     };
     let Opened { stream, local, counted, .. } = opened;
-    Ok(ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local))
+    let conn = ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local);
+    if http2 && let Some(pings) = config.http.options.keepalive {
+        let handle = conn.handle();
+        tokio::task::spawn_local(async move {
+            heartbeat::lost(handle.clone(), Some(pings)).await;
+            handle.abort();
+        });
+    }
+    Ok(conn)
 }
 
 /// Opens a connection for opaque bytes.
