@@ -37,21 +37,32 @@ pub(crate) struct TcpRecord {
     pub(crate) sent: u64,
 }
 
+impl TcpRecord {
+    fn new() -> Self {
+        Self {
+            began: std::time::SystemTime::now(),
+            start: Instant::now(),
+            flags: ResponseFlags::NONE,
+            detail: None,
+            cluster: None,
+            host: None,
+            local: None,
+            attempts: 0,
+            transport_failure: None,
+            received: 0,
+            sent: 0,
+        }
+    }
+}
+
+/// A network filter refused the connection: no host hears of it.
+pub(crate) fn denied(worker: &Rc<Worker>, config: &TcpProxy, facts: &ConnFacts) {
+    crate::http::report::tcp(worker, &worker.logs(&config.access_log), facts, &TcpRecord::new());
+}
+
 /// Serves a connection to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, config: Arc<TcpProxy>, mut io: Io, facts: Rc<ConnFacts>) {
-    let mut record = TcpRecord {
-        began: std::time::SystemTime::now(),
-        start: Instant::now(),
-        flags: ResponseFlags::NONE,
-        detail: None,
-        cluster: None,
-        host: None,
-        local: None,
-        attempts: 0,
-        transport_failure: None,
-        received: 0,
-        sent: 0,
-    };
+    let mut record = TcpRecord::new();
     let stats = worker.tcp_counters(&config);
     stats.inc(|s| s.downstream_cx_total);
     let reset = run(&worker, &config, &mut io, &facts, &mut record).await;

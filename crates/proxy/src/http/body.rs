@@ -83,6 +83,14 @@ impl RequestBody {
         self.complete && self.kept.is_empty()
     }
 
+    /// Length of a body that was held back until it was whole; `None` with trailers or without a body.
+    pub(crate) fn whole_length(&self) -> Option<usize> {
+        match &self.kept[..] {
+            [Piece::Data(data, true)] => Some(data.len()),
+            _ => None,
+        }
+    }
+
     /// Whether all of it has arrived.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete

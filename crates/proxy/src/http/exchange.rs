@@ -65,6 +65,8 @@ pub(crate) struct Downstream {
     pub(crate) choice: Option<RouteChoice>,
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) deadlines: Rc<Deadlines>,
+    /// The answer came before the request's end was wanted: an HTTP/1 connection cannot go on.
+    pub(crate) cut_short: bool,
     /// Cluster that it went to.
     pub(crate) cluster: Option<Rc<ClusterRuntime>>,
     /// Body bytes received so far.
@@ -113,6 +115,7 @@ impl Passage {
             choice: None,
             upgrade: None,
             deadlines: Rc::new(deadlines),
+            cut_short: false,
             cluster: None,
             received: Rc::default(),
             clock: None,
@@ -158,7 +161,14 @@ impl Passage {
                     // The filter is asked again after the time it wanted.
                     Flow::Delay(time) => down.guarded(sleep(time)).await?,
                     Flow::Buffer(limit) => {
-                        down.guarded(body.buffer(limit, &down.filters)).await??;
+                        let buffered = down.guarded(body.buffer(limit, &down.filters)).await?;
+                        down.cut_short = buffered.is_err();
+                        buffered?;
+                        if let Some(length) = body.whole_length()
+                            && !down.record.request.headers.contains("content-length")
+                        {
+                            down.record.request.headers.set("content-length", length.to_string());
+                        }
                         break;
                     }
                 }

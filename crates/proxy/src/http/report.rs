@@ -32,7 +32,7 @@ impl Drop for Downstream {
         if !self.conn.logs.is_empty() {
             let counters = self.reply.counters();
             // What lay ready when the answer was made counts only if there was time to read it.
-            let arrived = if self.record.upstream.attempts > 0 { counters.body_received } else { 0 };
+            let arrived = if self.record.upstream.attempts > 0 || self.cut_short { counters.body_received } else { 0 };
             self.record.bytes_received = self.received.get().max(arrived);
             self.record.downstream_wire_received = counters.wire_received;
             self.record.downstream_wire_sent = counters.wire_sent;
@@ -183,19 +183,41 @@ fn tls<'a>(
     }
 }
 
-/// The client broke the protocol before a request came about: the codec has answered.
+/// The client broke the protocol; the codec has answered. An error within an exchange is told of by
+/// the exchange.
 pub(crate) fn protocol_error(conn: &Rc<HttpConn>, error: &ConnError) {
     conn.stats.inc(|s| s.downstream_cx_protocol_error);
     let ConnError::Codec(codec) = error else { return };
-    if let Some(status) = codec.status {
-        conn.stats.responded(status);
+    if codec.in_head {
+        if let Some(status) = codec.status {
+            conn.stats.responded(status);
+        }
+        let sent = codec.reply_body().len() as u64;
+        unborn(conn, codec.word, ResponseFlag::DownstreamProtocolError, codec.status, sent);
     }
-    let detail = Detail::word(codec.word);
+}
+
+/// A request was refused by its head; the connection goes on.
+pub(crate) fn refused(conn: &Rc<HttpConn>, word: &'static str, malformed: bool) {
+    let flag = if malformed {
+        ResponseFlag::DownstreamProtocolError
+    } else {
+        ResponseFlag::DownstreamRemoteReset
+    };
+    unborn(conn, word, flag, None, 0);
+}
+
+/// A request that no exchange came of: it counts as one all the same.
+fn unborn(conn: &Rc<HttpConn>, word: &'static str, flag: ResponseFlag, status: Option<u16>, sent: u64) {
+    conn.stats.request_began(conn.version());
+    conn.stats.request_ended(Instant::now());
+    let detail = Detail::word(word);
     let record = LogRecord {
         protocol: Some(conn.version()),
-        status: codec.status,
-        flags: ResponseFlags::from(ResponseFlag::DownstreamProtocolError),
+        status,
+        flags: ResponseFlags::from(flag),
         detail: Some(&detail),
+        bytes_sent: sent,
         ..base(&conn.worker, &conn.connection)
     };
     conn.logs.write(&record, &conn.worker);

@@ -238,7 +238,8 @@ impl Downstream {
         }
         // Without multiplexing nobody waits for the rest of a request that is answered already.
         let early = self.record.times.request_complete.is_none()
-            && (self.upgrade.is_some() || !self.reply.request_arrived());
+            && (self.upgrade.is_some() || !self.reply.request_arrived())
+            || self.cut_short;
         if (self.conn.should_close() || early) && self.conn.version() < Version::Http2 && !agreed {
             head.headers.set("connection", "close");
         }

@@ -161,6 +161,9 @@ impl Io {
 async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: Io, facts: ConnFacts) {
     let facts = Rc::new(facts);
     if !network::admit(runtime, &chain.filters, &facts) {
+        if let Terminal::Tcp(tcp) = &chain.terminal {
+            crate::tcp::denied(&runtime.worker, tcp, &facts);
+        }
         return;
     }
     match &chain.terminal {
