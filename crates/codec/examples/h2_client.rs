@@ -117,7 +117,7 @@ fn note(
             println!("GOAWAY {code}");
             None
         }
-        Event::Request { .. } | Event::Writable { .. } | Event::HeartbeatAck => None,
+        Event::Request { .. } | Event::Refused { .. } | Event::Writable { .. } | Event::HeartbeatAck => None,
     }
 }
 

@@ -69,7 +69,7 @@ fn take_events(codec: &mut Http2, input: &mut BytesMut, owed: &mut Owed) {
                 let _ = answer(codec, owed, event);
             }
             Ok(None) => return,
-            Err(error) => return codec.error_reply(&error),
+            Err(error) => return codec.error_reply(&error, &weft_codec::ErrorReply::default()),
         }
     }
 }
@@ -99,7 +99,7 @@ fn answer(codec: &mut Http2, owed: &mut Owed, event: Event) -> Result<(), CodecE
         Event::Reset { stream, .. } => {
             owed.remove(&stream);
         }
-        Event::Response { .. } | Event::GoAway { .. } | Event::HeartbeatAck => {}
+        Event::Refused { .. } | Event::Response { .. } | Event::GoAway { .. } | Event::HeartbeatAck => {}
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub enum ResetReason {
     Remote(u32),
     /// The peer broke the protocol on this stream.
     Protocol,
+    /// The peer's message breaks a rule of messages, or a limit: Envoy's detail word for which.
+    Malformed(&'static str),
     /// The connection ended under it.
     ConnectionClosed,
     /// We give it up: not needed any more.
@@ -48,6 +50,16 @@ pub enum Event {
         head: Box<RequestHead>,
         /// Whether neither data nor trailers follow.
         end: bool,
+    },
+    /// A request was refused by its head and its stream was reset: no other event tells of it
+    /// (server side, HTTP/2).
+    Refused {
+        /// Stream.
+        stream: StreamId,
+        /// Envoy's detail word.
+        word: &'static str,
+        /// Whether the head broke the protocol, rather than one of our limits.
+        malformed: bool,
     },
     /// A response's head, interim ones (1xx but 101) included (client side).
     Response {
@@ -110,15 +122,26 @@ pub struct CodecError {
     /// The status of the reply that a server should make before it closes, if one can still be made
     /// (400, 431, 426 …); its bytes are made by [`Codec::error_reply`].
     pub status: Option<u16>,
+    /// Body of that reply instead of the status's phrase.
+    pub body: Option<&'static str>,
+    /// It is in the head of a request (server side). No event tells of that request, but a request
+    /// it was: it counts as one, and is logged.
+    pub in_head: bool,
+}
+
+impl CodecError {
+    /// The body of the reply that a server makes.
+    #[must_use]
+    pub fn reply_body(&self) -> &'static str {
+        self.body.or_else(|| self.status.map(crate::http1::phrase)).unwrap_or_default()
+    }
 }
 
 /// What the caller adds to a reply that a codec makes.
 #[derive(Clone, Debug, Default)]
-pub struct ErrorReply<'a> {
+pub struct ErrorReply {
     /// Fields that need a clock or a configuration (`date`, `server`).
     pub fields: Headers,
-    /// Body instead of the status's phrase.
-    pub body: Option<&'a str>,
 }
 
 /// One end of one connection of some protocol.
@@ -200,7 +223,7 @@ pub trait Codec {
 
     /// Writes the bytes of a reply to input that `error` refused, as far as the protocol has one
     /// (HTTP/1.x: a full response with `Connection: close`; HTTP/2: GOAWAY with its code).
-    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>);
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply);
 
     /// From now on both directions of the stream are raw bytes (after a 101 or a 2xx to CONNECT in
     /// HTTP/1.1): input becomes `Data` events, `send_data` is written as it is, ends are half-closes.

@@ -25,6 +25,7 @@ mod fields;
 mod framing;
 mod lines;
 mod method;
+mod nominated;
 mod number;
 mod reason;
 mod reply;
@@ -36,3 +37,4 @@ mod writer;
 
 pub use chunked::MAX_CHUNK_LINE_BYTES;
 pub use connection::{DEFAULT_RESPONSE_HEAD_BYTES, Http1, MAX_EARLY_TUNNEL_BYTES};
+pub(crate) use reason::phrase;

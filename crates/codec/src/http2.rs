@@ -50,6 +50,7 @@ use stream::{ByStream, Stream};
 use window::{ReceiveWindow, SendWindow};
 
 pub use error_code::ErrorCode;
+pub use error_code::word::BROKEN;
 
 #[cfg(doc)]
 use crate::Codec;

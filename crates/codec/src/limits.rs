@@ -35,6 +35,14 @@ pub struct Limits {
     /// without work in between before the connection is closed as a flood (default 10,000 control
     /// frames queued outbound, 1,000 resets a connection without completed stream; CVE-2023-44487 and kin).
     pub max_control_frames: u32,
+    /// Field names with an underscore are refused in requests (`headers_with_underscores_action`
+    /// `REJECT_REQUEST`, default false).
+    pub reject_underscores: bool,
+    /// HTTP/1.x: methods beside the registered ones are taken (`allow_custom_methods`, default false).
+    pub allow_custom_methods: bool,
+    /// HTTP/2: a malformed message ends its stream, as RFC 9113 section 8.1.1 has it, and not the
+    /// connection (`override_stream_error_on_invalid_http_message`, default false as in Envoy).
+    pub stream_error_on_invalid: bool,
     /// Whether a request of `CONNECT` method is passed to the pipeline at all.
     pub allow_connect: bool,
 }
@@ -56,6 +64,9 @@ impl Default for Limits {
             max_frame_size: 16_384,
             allow_extended_connect: false,
             max_control_frames: 10_000,
+            reject_underscores: false,
+            allow_custom_methods: false,
+            stream_error_on_invalid: false,
             allow_connect: true,
         }
     }

@@ -112,7 +112,7 @@ impl Codec for AnyCodec {
         each!(self, c => c.heartbeat())
     }
 
-    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>) {
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply) {
         each!(self, c => c.error_reply(error, with));
     }
 

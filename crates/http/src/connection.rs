@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     pub(crate) streams: Streams,
     /// A request that arrived and was not accepted yet; nothing more is parsed meanwhile.
     pub(crate) arrived: Option<(StreamId, Box<RequestHead>)>,
+    /// A request that was refused by its head, to be told of; nothing more is parsed meanwhile.
+    pub(crate) refused: Option<ConnError>,
     /// Why the connection is over; the first cause stays.
     pub(crate) error: Option<ConnError>,
     /// Whether `accept` has told of `error`.
@@ -85,6 +87,7 @@ impl Connection {
             codec,
             streams: Streams::default(),
             arrived: None,
+            refused: None,
             error: None,
             error_told: false,
             read_end: false,

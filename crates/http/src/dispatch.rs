@@ -11,7 +11,7 @@ impl Connection {
     /// Takes one event from what was received. False when more input is needed, when a request waits
     /// to be accepted, or when the connection is over.
     pub(crate) fn pump(&mut self) -> bool {
-        if self.error.is_some() || self.arrived.is_some() {
+        if self.error.is_some() || self.arrived.is_some() || self.refused.is_some() {
             return false;
         }
         let before = self.input.len();
@@ -28,7 +28,7 @@ impl Connection {
                 }
             }
             Err(error) => {
-                self.broken(error, true);
+                self.refuse(error);
                 return true;
             }
         }
@@ -48,7 +48,7 @@ impl Connection {
             }
             Err(error) => {
                 self.read_end_told = true;
-                self.broken(error, false);
+                self.broken(error);
             }
         }
         true
@@ -75,6 +75,10 @@ impl Connection {
                 stream.counters.wire_received = wire;
                 self.streams.insert(id, stream);
                 self.arrived = Some((id, head));
+                self.waiting.wake_role(Role::Driver);
+            }
+            Event::Refused { word, malformed, .. } => {
+                self.refused = Some(ConnError::Refused { word, malformed });
                 self.waiting.wake_role(Role::Driver);
             }
             Event::Response { stream: id, head, end } => {
@@ -161,24 +165,18 @@ impl Connection {
         }
     }
 
-    /// The peer broke the protocol.
-    fn broken(&mut self, error: CodecError, reply: bool) {
-        if reply {
-            let fields = self.options.error_fields.as_ref().map(|make| make()).unwrap_or_default();
-            self.codec.error_reply(&error, &ErrorReply { fields, body: None });
-        }
+    /// The peer broke the protocol, and cannot be answered.
+    fn broken(&mut self, error: CodecError) {
         self.end_streams(ResetReason::Protocol);
         self.error = Some(ConnError::Codec(error));
         self.waiting.wake_role(Role::Driver);
     }
 
-    /// Answers what is not a whole request yet, and ends the connection.
-    pub(crate) fn refuse(&mut self, error: CodecError, body: &str) {
+    /// Answers what is no request, or not a whole one yet, and ends the connection.
+    pub(crate) fn refuse(&mut self, error: CodecError) {
         let fields = self.options.error_fields.as_ref().map(|make| make()).unwrap_or_default();
-        self.codec.error_reply(&error, &ErrorReply { fields, body: Some(body) });
-        self.end_streams(ResetReason::Protocol);
-        self.error = Some(ConnError::Codec(error));
-        self.waiting.wake_role(Role::Driver);
+        self.codec.error_reply(&error, &ErrorReply { fields });
+        self.broken(error);
     }
 
     /// The connection is over for that cause; the first cause stays.

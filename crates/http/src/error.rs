@@ -11,6 +11,15 @@ pub enum ConnError {
     /// The peer broke the protocol or a limit; or a command could not be expressed.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// A request was refused by its head, and its stream reset; the connection goes on. Only
+    /// [`crate::ServerConn::accept`] says so.
+    #[error("{word}: a request was refused")]
+    Refused {
+        /// Envoy's detail word.
+        word: &'static str,
+        /// Whether the head broke the protocol, rather than one of our limits.
+        malformed: bool,
+    },
     /// The socket failed.
     #[error("{during} failed: {text}")]
     Io {

@@ -71,9 +71,10 @@ impl ConnHandle {
     }
 
     /// Answers what is not a whole request yet with that status and body, and ends the connection.
-    pub fn refuse(&self, word: &'static str, status: u16, body: &str) {
-        let error = weft_codec::CodecError { word, reason: body.to_owned(), status: Some(status) };
-        self.with(|c| c.refuse(error, body));
+    pub fn refuse(&self, word: &'static str, status: u16, body: &'static str) {
+        let (reason, status, body) = (body.to_owned(), Some(status), Some(body));
+        let error = weft_codec::CodecError { word, reason, status, body, in_head: true };
+        self.with(|c| c.refuse(error));
     }
 
     /// Bytes and streams so far.

@@ -37,7 +37,7 @@ impl Connection {
                     stream.owed += data.len();
                     stream.resume_watch(limit / 2);
                     self.look_ahead(id);
-                    return Poll::Ready(Ok(Frame::Data(data)));
+                    return Poll::Ready(self.unbroken(id).map(|()| Frame::Data(data)));
                 }
                 Some(Item::Trailers(trailers)) => return Poll::Ready(Ok(Frame::Trailers(trailers))),
                 // An interim head that nobody asked for.
@@ -127,6 +127,18 @@ impl Connection {
             return false;
         }
         self.poll_fill(role, cx).is_ready()
+    }
+
+    /// What came before a breach of the protocol in one piece with it is of no use: an upstream need
+    /// not see the start of a message that is known to be broken.
+    fn unbroken(&self, id: StreamId) -> Result<(), StreamError> {
+        let reset = self.streams.get(&id).and_then(|stream| stream.reset);
+        match reset {
+            Some(reason @ ResetReason::Protocol) if !self.driven && self.codec.side() == Side::Server => {
+                Err(self.stream_error(id, reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Parses what is there already, so that the reader learns of the end with the last piece.

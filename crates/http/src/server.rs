@@ -44,7 +44,8 @@ impl ServerConn {
 
     /// The next request. `None` when the connection is over and all that can be written is written:
     /// the peer closed, an error was told, or the drain is complete. Then call [`ServerConn::close`].
-    /// An error comes once; its reply, if there is one, is being written. Safe to cancel.
+    /// An error comes once; its reply, if there is one, is being written. Only after
+    /// [`ConnError::Refused`] more requests can come. Safe to cancel.
     pub async fn accept(&mut self) -> Option<Result<Exchange, ConnError>> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
@@ -108,6 +109,9 @@ impl Connection {
         loop {
             if let Some(arrived) = self.arrived.take() {
                 return Poll::Ready(Some(Ok(arrived)));
+            }
+            if let Some(refused) = self.refused.take() {
+                return Poll::Ready(Some(Err(refused)));
             }
             if let Some(error) = self.error.clone()
                 && !std::mem::replace(&mut self.error_told, true)

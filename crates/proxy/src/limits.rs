@@ -19,6 +19,8 @@ pub(crate) fn of(options: &CodecOptions, upstream: bool) -> Limits {
         initial_connection_window: options.initial_connection_window,
         hpack_table_size: options.hpack_table_size,
         allow_extended_connect: options.allow_connect,
+        allow_custom_methods: options.allow_custom_methods,
+        stream_error_on_invalid: options.stream_error_on_invalid,
         ..Limits::default()
     }
 }

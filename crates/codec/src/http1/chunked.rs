@@ -107,12 +107,11 @@ impl Chunked {
 
 fn read_trailers(block: &[u8], limits: &Limits) -> Result<Headers, CodecError> {
     if !limits.http1_trailers {
-        // Dropped, so their number costs nothing; but what is no field is refused all the same.
-        fields::parse(Lines::new(block), Kind::Trailers, 0, usize::MAX)?;
+        // What is no field is refused all the same.
+        fields::parse(Lines::new(block), Kind::Trailers, 0, limits)?;
         return Ok(Headers::new());
     }
-    fields::parse(Lines::new(block), Kind::Trailers, block.len(), limits.max_head_fields)
-        .map(|fields| fields.headers)
+    fields::parse(Lines::new(block), Kind::Trailers, block.len(), limits).map(|fields| fields.headers)
 }
 
 /// The line `1*HEXDIG *( ";" extension ) CRLF`, read byte by byte so that nothing of it is kept.

@@ -154,7 +154,7 @@ impl Http1 {
         self.exchange = Some(Exchange {
             stream: self.last,
             asked,
-            http10: request.head.version == Version::Http10 && self.limits.accept_http10,
+            http10: request.head.version == Version::Http10,
             keep_alive: request.keep_alive,
             received: false,
             tunnel: false,
@@ -330,12 +330,13 @@ impl Codec for Http1 {
         if let Some(event) = self.following.take() {
             return Ok(Some(event));
         }
+        let in_head = self.side == Side::Server && matches!(self.receiving, Receiving::Head { .. });
         self.receive_any(input).map_err(|error| {
             self.receiving = Receiving::Closed;
             if self.side == Side::Client {
                 self.abandon();
             }
-            CodecError { status: error.status.filter(|_| self.side == Side::Server), ..error }
+            CodecError { status: error.status.filter(|_| self.side == Side::Server), in_head, ..error }
         })
     }
 
@@ -481,11 +482,11 @@ impl Codec for Http1 {
         false
     }
 
-    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply<'_>) {
+    fn error_reply(&mut self, error: &CodecError, with: &ErrorReply) {
         let unanswered =
             self.exchange.as_ref().is_none_or(|exchange| matches!(exchange.sending, Sending::Head));
-        if let (Side::Server, Some(status), true) = (self.side, error.status, unanswered) {
-            reply::write(&mut self.output, status, with);
+        if self.side == Side::Server && unanswered {
+            reply::write(&mut self.output, error, with);
         }
         self.abandon();
     }

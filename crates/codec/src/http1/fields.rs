@@ -6,8 +6,8 @@ use weft_types::Headers;
 use super::chars::{self, NAME, VALUE};
 use super::lines::Lines;
 use super::number::parse_decimal;
-use super::verdict::{INVALID_CHARACTERS, TOO_MANY_HEADERS, bad, refuse};
-use crate::CodecError;
+use super::verdict::{INVALID_CHARACTERS, TOO_MANY_HEADERS, UNDERSCORE, bad, refuse};
+use crate::{CodecError, Limits};
 
 /// What kind of block the lines are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +52,12 @@ pub(super) struct Fields<'a> {
 /// Parses field lines up to the empty line that ends them.
 ///
 /// # Errors
-/// A line is not a field, there are more than `max_fields`, or framing fields contradict each other.
+/// A line is not a field, there are more than the limits allow, or framing fields contradict each other.
 pub(super) fn parse<'a>(
     lines: Lines<'a>,
     kind: Kind,
     block_bytes: usize,
-    max_fields: usize,
+    limits: &Limits,
 ) -> Result<Fields<'a>, CodecError> {
     // One field in 32 bytes is a usual density; more than that grows the list once or twice.
     let expected = (block_bytes / 32).clamp(4, 64);
@@ -67,10 +67,19 @@ pub(super) fn parse<'a>(
     let mut upgrade_field = false;
     for line in lines.take_while(|line| !line.is_empty()) {
         count += 1;
-        if count > max_fields {
-            return Err(refuse(431, TOO_MANY_HEADERS, format!("more than {max_fields} fields")));
+        // Trailers that are dropped cost nothing whatever their number.
+        let dropped = kind == Kind::Trailers && !limits.http1_trailers;
+        if count > limits.max_head_fields && !dropped {
+            return Err(refuse(
+                431,
+                TOO_MANY_HEADERS,
+                format!("more than {} fields", limits.max_head_fields),
+            ));
         }
         let (name, value) = split(line)?;
+        if limits.reject_underscores && kind != Kind::Response && !dropped && name.contains(&b'_') {
+            return Err(refuse(400, UNDERSCORE, "field name with an underscore"));
+        }
         let mut keep = true;
         match name.len() {
             4 if kind != Kind::Response && name.eq_ignore_ascii_case(b"host") => {

@@ -3,7 +3,7 @@
 use weft_types::Method;
 
 /// Methods beside those that [`Method`] names which Envoy 1.40 serves over HTTP/1.x; it refuses all
-/// others with 400 (`allow_custom_methods` is off), and so do we.
+/// others with 400 unless custom methods are allowed, and so do we.
 const SERVED: [&str; 26] = [
     "ACL",
     "BIND",
@@ -33,10 +33,10 @@ const SERVED: [&str; 26] = [
     "UNSUBSCRIBE",
 ];
 
-/// Reads the method of a request line; `None` when it is not served.
-pub(super) fn parse(token: &[u8]) -> Option<Method> {
+/// Reads the method of a request line; `None` when it is not served. `custom`: any token is.
+pub(super) fn parse(token: &[u8], custom: bool) -> Option<Method> {
     match Method::parse(token)? {
-        Method::Other(name) if SERVED.binary_search(&&*name).is_err() => None,
+        Method::Other(name) if !custom && SERVED.binary_search(&&*name).is_err() => None,
         method => Some(method),
     }
 }
@@ -55,8 +55,10 @@ mod tests {
     #[test]
     fn served_methods_are_sorted_for_the_search() {
         assert!(SERVED.is_sorted());
-        assert_eq!(parse(b"UNSUBSCRIBE"), Some(Method::Other("UNSUBSCRIBE".into())));
-        assert_eq!(parse(b"get"), None);
-        assert_eq!(parse(b"PRI"), None);
+        assert_eq!(parse(b"UNSUBSCRIBE", false), Some(Method::Other("UNSUBSCRIBE".into())));
+        assert_eq!(parse(b"get", false), None);
+        assert_eq!(parse(b"PRI", false), None);
+        assert_eq!(parse(b"BREW", true), Some(Method::Other("BREW".into())));
+        assert_eq!(parse(b"G@T", true), None);
     }
 }

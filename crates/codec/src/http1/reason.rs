@@ -3,7 +3,7 @@
 /// The phrase that goes with a status, as Envoy writes it; `Unknown` for statuses without one. What
 /// phrase an upstream sent plays no part: HTTP/2 has none, and clients must not read it
 /// (RFC 9112 section 4).
-pub(super) fn phrase(status: u16) -> &'static str {
+pub(crate) fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",

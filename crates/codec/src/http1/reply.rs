@@ -2,13 +2,13 @@
 
 use super::encode::status_line;
 use super::number::Written;
-use super::reason;
-use crate::{ErrorReply, Output};
+use crate::{CodecError, ErrorReply, Output};
 
 /// Writes a full response whose body is the status's phrase, as Envoy does, and which ends the
 /// connection. `date` and `server` come from the caller: this crate reads no clock.
-pub(super) fn write(output: &mut Output, status: u16, with: &ErrorReply<'_>) {
-    let body = with.body.unwrap_or(reason::phrase(status)).as_bytes();
+pub(super) fn write(output: &mut Output, error: &CodecError, with: &ErrorReply) {
+    let Some(status) = error.status else { return };
+    let body = error.reply_body().as_bytes();
     status_line(output, false, status);
     output.put(b"content-length: ");
     output.put(Written::decimal(body.len() as u64).as_bytes());

@@ -7,9 +7,9 @@ use super::chars::{self, AUTHORITY};
 use super::fields::{self, Fields, Kind, TransferEncoding};
 use super::framing::{self, Framing};
 use super::lines::Lines;
-use super::method;
 use super::target::Target;
 use super::verdict::{CODEC_ERROR, INVALID_AUTHORITY, LOW_VERSION, bad, refuse};
+use super::{method, nominated};
 use crate::{CodecError, Limits};
 
 /// A parsed request head and what follows from it for the connection.
@@ -31,13 +31,19 @@ pub(super) fn parse(head: &[u8], limits: &Limits, scheme: &str) -> Result<Reques
     let mut lines = Lines::new(head);
     let line = lines.next().ok_or_else(|| bad("no request line"))?;
     let (method, target, version) = parse_line(line, limits)?;
-    let mut fields = fields::parse(lines, Kind::Request, head.len() - line.len(), limits.max_head_fields)?;
-
+    let mut fields = fields::parse(lines, Kind::Request, head.len() - line.len(), limits)?;
+    if version == Version::Http10 && !limits.accept_http10 {
+        return Err(refuse(426, LOW_VERSION, "HTTP/1.0 is not served"));
+    }
     let (framing, keep_alive) = if version == Version::Http10 {
         of_http10(&method, &mut fields, limits)?
     } else {
         (framing::of_request(&method, &mut fields, limits.allow_chunked_length)?, !fields.close)
     };
+    let upgrade = fields.upgrade && version == Version::Http11;
+    if !upgrade && nominated::remove(&mut fields.headers)? {
+        fields.host = Some(b"");
+    }
     let authority = match target.authority {
         Some(authority) => authority,
         None => host(&fields, version, limits)?,
@@ -51,13 +57,13 @@ pub(super) fn parse(head: &[u8], limits: &Limits, scheme: &str) -> Result<Reques
         headers: fields.headers,
         method,
     };
-    Ok(Request { head, framing, keep_alive, upgrade: fields.upgrade && version == Version::Http11 })
+    Ok(Request { head, framing, keep_alive, upgrade })
 }
 
 fn parse_line<'a>(line: &'a [u8], limits: &Limits) -> Result<(Method, Target<'a>, Version), CodecError> {
     let space = memchr(b' ', line).ok_or_else(|| bad("the request line has no space"))?;
     let (name, rest) = line.split_at_checked(space).unwrap_or_default();
-    let method = method::parse(name).ok_or_else(|| bad("unknown method"))?;
+    let method = method::parse(name, limits.allow_custom_methods).ok_or_else(|| bad("unknown method"))?;
     if method == Method::Connect && !limits.allow_connect {
         return Err(refuse(501, CODEC_ERROR, "CONNECT is switched off"));
     }
@@ -83,16 +89,12 @@ fn parse_line<'a>(line: &'a [u8], limits: &Limits) -> Result<(Method, Target<'a>
     Ok((method, target, version))
 }
 
-/// Framing and persistence of an HTTP/1.0 request. Where 1.0 is not served, the pipeline answers 426
-/// from the head alone, and nothing after the head is read.
+/// Framing and persistence of an HTTP/1.0 request.
 fn of_http10(
     method: &Method,
     fields: &mut Fields<'_>,
     limits: &Limits,
 ) -> Result<(Framing, bool), CodecError> {
-    if !limits.accept_http10 {
-        return Ok((Framing::Empty, false));
-    }
     if fields.transfer_encoding != TransferEncoding::Absent {
         // A sender of 1.0 can't know it: the framing is faulty (RFC 9112 section 6.1).
         return Err(bad("HTTP/1.0 with transfer-encoding"));
@@ -108,7 +110,7 @@ fn host<'a>(fields: &Fields<'a>, version: Version, limits: &'a Limits) -> Result
             std::str::from_utf8(host).map_err(|_| refuse(400, INVALID_AUTHORITY, "host is not ASCII"))
         }
         Some(_) => Err(refuse(400, INVALID_AUTHORITY, "host has characters that no authority has")),
-        None if version == Version::Http10 && limits.accept_http10 => Ok(&limits.default_host_for_http10),
+        None if version == Version::Http10 => Ok(&limits.default_host_for_http10),
         None => Ok(""),
     }
 }

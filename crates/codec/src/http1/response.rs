@@ -26,7 +26,7 @@ pub(super) fn parse(head: &[u8], asked: Asked, limits: &Limits) -> Result<Respon
     let mut lines = Lines::new(head);
     let line = lines.next().ok_or_else(|| bad("no status line"))?;
     let (version, status, reason) = parse_line(line)?;
-    let mut fields = fields::parse(lines, Kind::Response, head.len() - line.len(), limits.max_head_fields)?;
+    let mut fields = fields::parse(lines, Kind::Response, head.len() - line.len(), limits)?;
     let framing = framing::of_response(status, asked, &mut fields, limits.allow_chunked_length)?;
     let persists = match version {
         Version::Http10 => {

@@ -22,13 +22,17 @@ pub(super) const TOO_MANY_HEADERS: &str = "http1.too_many_headers";
 pub(super) const HEADERS_TOO_LARGE: &str = "http1.headers_too_large";
 /// A `Host` value with characters that no authority has.
 pub(super) const INVALID_AUTHORITY: &str = "http.invalid_authority";
+/// A field name with an underscore, where they are refused.
+pub(super) const UNDERSCORE: &str = "http1.unexpected_underscore";
+/// `Connection` names fields that it must not.
+pub(super) const CONNECTION_HEADER: &str = "http1.connection_header_rejected";
 /// A version that is not served.
 pub(super) const LOW_VERSION: &str = "low_version";
 
 /// A verdict with any status and word.
 #[cold]
 pub(super) fn refuse(status: u16, word: &'static str, reason: impl Into<String>) -> CodecError {
-    CodecError { word, reason: reason.into(), status: Some(status) }
+    CodecError { word, reason: reason.into(), status: Some(status), body: None, in_head: false }
 }
 
 /// 400 `http1.codec_error`.
@@ -40,5 +44,5 @@ pub(super) fn bad(reason: impl Into<String>) -> CodecError {
 /// A command of the caller that makes no sense; nothing is sent to the peer.
 #[cold]
 pub(super) fn misuse(reason: impl Into<String>) -> CodecError {
-    CodecError { word: CODEC_ERROR, reason: reason.into(), status: None }
+    CodecError { word: CODEC_ERROR, reason: reason.into(), status: None, body: None, in_head: false }
 }

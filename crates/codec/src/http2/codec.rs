@@ -95,7 +95,7 @@ impl Codec for Http2 {
         true
     }
 
-    fn error_reply(&mut self, _error: &CodecError, _with: &ErrorReply<'_>) {
+    fn error_reply(&mut self, _error: &CodecError, _with: &ErrorReply) {
         let code = self.failure.as_ref().map_or(ErrorCode::ProtocolError, |f| f.code);
         let last = self.goaway_sent.map_or(self.last_peer, |before| before.min(self.last_peer));
         self.write_goaway(last, code);

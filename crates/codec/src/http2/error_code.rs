@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::incoming::Unusable;
 use crate::ResetReason;
 
 /// Why a stream or a connection ends.
@@ -43,7 +44,7 @@ pub(super) fn code_of(reason: ResetReason) -> u32 {
     match reason {
         ResetReason::Refused => ErrorCode::RefusedStream.value(),
         ResetReason::Remote(code) => code,
-        ResetReason::Protocol => ErrorCode::ProtocolError.value(),
+        ResetReason::Protocol | ResetReason::Malformed(_) => ErrorCode::ProtocolError.value(),
         ResetReason::Cancel => ErrorCode::Cancel.value(),
         ResetReason::ConnectionClosed | ResetReason::Internal => ErrorCode::InternalError.value(),
     }
@@ -52,9 +53,14 @@ pub(super) fn code_of(reason: ResetReason) -> u32 {
 /// Envoy's detail words for what can go wrong with an HTTP/2 connection.
 pub(super) mod word {
     pub(crate) const MESSAGING: &str = "http2.violation.of.messaging.rule";
+    pub(crate) const FIELD: &str = "http2.invalid.header.field";
+    pub(crate) const UNDERSCORE: &str = "http2.unexpected_underscore";
+    pub(crate) const HEAD_TOO_LARGE: &str = "http2.header_list_size_too_large";
     pub(crate) const TOO_MANY_HEADERS: &str = "http2.too_many_headers";
     pub(crate) const OUTBOUND_FLOOD: &str = "http2.outbound_frames_flood";
     pub(crate) const EMPTY_FLOOD: &str = "http2.inbound_empty_frames_flood";
+    /// Envoy's detail word for requests that a broken connection takes along.
+    pub const BROKEN: &str = "codec_error:The_user_callback_function_failed";
     pub(crate) const OTHER: &str = "http2.codec_error";
 }
 
@@ -62,14 +68,22 @@ pub(super) mod word {
 #[derive(Debug)]
 pub(super) enum Violation {
     /// The connection ends.
-    Connection { code: ErrorCode, word: &'static str, reason: Cow<'static, str> },
+    Connection {
+        code: ErrorCode,
+        word: &'static str,
+        reason: Cow<'static, str>,
+        /// It came about in the head of a request.
+        in_head: bool,
+    },
     /// Only the stream ends.
     Stream { stream: u32, code: ErrorCode },
+    /// A head or trailers can't be used: the stream ends, or by our options the connection.
+    Message { stream: u32, fault: Unusable },
 }
 
 impl Violation {
     pub(super) fn connection(code: ErrorCode, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Connection { code, word: word::OTHER, reason: reason.into() }
+        Self::Connection { code, word: word::OTHER, reason: reason.into(), in_head: false }
     }
 
     pub(super) fn protocol(reason: impl Into<Cow<'static, str>>) -> Self {
@@ -81,7 +95,18 @@ impl Violation {
     }
 
     pub(super) fn flood(word: &'static str, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Connection { code: ErrorCode::EnhanceYourCalm, word, reason: reason.into() }
+        Self::Connection { code: ErrorCode::EnhanceYourCalm, word, reason: reason.into(), in_head: false }
+    }
+
+    /// Says of a connection's violation that it is in the head of a request.
+    pub(super) fn in_head(self, yes: bool) -> Self {
+        match self {
+            Self::Connection { code, word, reason, .. } if yes => {
+                let word = if word == word::OTHER { word::BROKEN } else { word };
+                Self::Connection { code, word, reason, in_head: true }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn stream(stream: u32, code: ErrorCode) -> Self {

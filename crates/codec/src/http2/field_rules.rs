@@ -57,9 +57,9 @@ pub(super) fn is_authority(value: &[u8]) -> bool {
     !value.is_empty() && value.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(b))
 }
 
-/// Whether it is a path in origin form: no space, no control character.
-pub(super) fn is_path(value: &[u8]) -> bool {
-    value.first() == Some(&b'/') && value.iter().all(|b| matches!(b, 0x21..=0x7e | 0x80..))
+/// Whether it has only bytes that a path may have: no space, no control character.
+pub(super) fn is_target(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|b| matches!(b, 0x21..=0x7e | 0x80..))
 }
 
 /// Reads a `content-length` value: digits only, below 2^64.

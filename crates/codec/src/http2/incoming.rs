@@ -2,7 +2,9 @@
 
 use weft_types::{Headers, Method, RequestHead, ResponseHead, Version};
 
+use super::error_code::word;
 use super::field_rules as rules;
+use crate::Limits;
 
 /// What a header block stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,13 +16,28 @@ pub(super) enum Section {
     Discard,
 }
 
-/// Why a section can't be used. The stream ends, the connection goes on.
+/// Why a section can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unusable {
-    /// Above the limits of bytes or fields.
-    TooLarge,
-    /// It breaks the rule named.
-    Malformed(&'static str),
+    /// It is well-formed, but above a limit or of a kind that we refuse; Envoy's word for which.
+    Refused(&'static str),
+    /// A field of it breaks the rule named.
+    Field(&'static str),
+    /// As a whole it breaks the rule named.
+    Section(&'static str),
+    /// The body before it is shorter than its declared length.
+    Length,
+}
+
+impl Unusable {
+    /// Envoy's detail word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Refused(word) => word,
+            Self::Field(_) => word::FIELD,
+            Self::Section(_) | Self::Length => word::MESSAGING,
+        }
+    }
 }
 
 /// Pseudo-header fields as they came.
@@ -60,10 +77,11 @@ pub(super) struct Incoming {
     ordinary_seen: bool,
     bytes_left: usize,
     fields_left: usize,
+    reject_underscores: bool,
 }
 
 impl Incoming {
-    pub(super) fn new(section: Section, max_bytes: usize, max_fields: usize) -> Self {
+    pub(super) fn new(section: Section, limits: &Limits) -> Self {
         let headers = match section {
             Section::Discard => Headers::new(),
             Section::Request | Section::Response | Section::Trailers => Headers::with_capacity(16, 512),
@@ -77,8 +95,9 @@ impl Incoming {
             headers,
             content_length: None,
             ordinary_seen: false,
-            bytes_left: max_bytes,
-            fields_left: max_fields,
+            bytes_left: limits.max_head_bytes,
+            fields_left: limits.max_head_fields,
+            reject_underscores: limits.reject_underscores && section != Section::Response,
         }
     }
 
@@ -91,8 +110,9 @@ impl Incoming {
 
     fn try_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unusable> {
         let bytes_left = self.bytes_left.checked_sub(name.len() + value.len());
-        self.bytes_left = bytes_left.ok_or(Unusable::TooLarge)?;
-        self.fields_left = self.fields_left.checked_sub(1).ok_or(Unusable::TooLarge)?;
+        self.bytes_left = bytes_left.ok_or(Unusable::Refused(word::HEAD_TOO_LARGE))?;
+        let fields_left = self.fields_left.checked_sub(1);
+        self.fields_left = fields_left.ok_or(Unusable::Refused(word::TOO_MANY_HEADERS))?;
         if let Some(pseudo) = name.strip_prefix(b":") {
             return self.pseudo_field(pseudo, value);
         }
@@ -102,7 +122,7 @@ impl Incoming {
 
     fn pseudo_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unusable> {
         if self.ordinary_seen {
-            return Err(Unusable::Malformed("pseudo-header field after an ordinary field"));
+            return Err(Unusable::Field("pseudo-header field after an ordinary field"));
         }
         let pseudo = &mut self.pseudo;
         let (known, repeated) = match (self.section, name) {
@@ -116,29 +136,32 @@ impl Incoming {
                 (rules::is_authority(value), pseudo.authority.replace(text(value)?).is_some())
             }
             (Section::Request, b"path") => {
-                (rules::is_path(value) || value == b"*", pseudo.path.replace(text(value)?).is_some())
+                (rules::is_target(value), pseudo.path.replace(text(value)?).is_some())
             }
             (Section::Request, b"protocol") => {
                 (rules::is_method(value), pseudo.protocol.replace(text(value)?).is_some())
             }
             (Section::Response, b"status") => (true, pseudo.status.replace(status(value)?).is_some()),
-            _ => return Err(Unusable::Malformed("pseudo-header field that has no place here")),
+            _ => return Err(Unusable::Field("pseudo-header field that has no place here")),
         };
         if !known {
-            return Err(Unusable::Malformed("invalid value of a pseudo-header field"));
+            return Err(Unusable::Field("invalid value of a pseudo-header field"));
         }
         if repeated {
-            return Err(Unusable::Malformed("repeated pseudo-header field"));
+            return Err(Unusable::Field("repeated pseudo-header field"));
         }
         Ok(())
     }
 
     fn ordinary_field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Unusable> {
         if !rules::is_name(name) {
-            return Err(Unusable::Malformed("invalid field name"));
+            return Err(Unusable::Field("invalid field name"));
+        }
+        if self.reject_underscores && name.contains(&b'_') {
+            return Err(Unusable::Refused(word::UNDERSCORE));
         }
         if !rules::is_value(value) {
-            return Err(Unusable::Malformed("invalid field value"));
+            return Err(Unusable::Field("invalid field value"));
         }
         let value = rules::trim(value);
         match name {
@@ -152,16 +175,16 @@ impl Incoming {
             b"host" if self.section == Section::Request => return self.host_field(value),
             b"content-length" if self.section != Section::Trailers => {
                 let length = rules::content_length(value);
-                let length = length.ok_or(Unusable::Malformed("invalid content-length"))?;
+                let length = length.ok_or(Unusable::Field("invalid content-length"))?;
                 if self.content_length.replace(length).is_some() {
-                    return Err(Unusable::Malformed("repeated content-length"));
+                    return Err(Unusable::Field("repeated content-length"));
                 }
             }
             b"te" if !value.eq_ignore_ascii_case(b"trailers") => {
-                return Err(Unusable::Malformed("te other than trailers"));
+                return Err(Unusable::Field("te other than trailers"));
             }
             _ if rules::is_connection_specific(name) => {
-                return Err(Unusable::Malformed("connection-specific field"));
+                return Err(Unusable::Field("connection-specific field"));
             }
             _ => {}
         }
@@ -175,10 +198,10 @@ impl Incoming {
             return Ok(());
         }
         if !rules::is_authority(value) {
-            return Err(Unusable::Malformed("invalid host"));
+            return Err(Unusable::Field("invalid host"));
         }
         match self.host.replace(text(value)?) {
-            Some(_) => Err(Unusable::Malformed("repeated host")),
+            Some(_) => Err(Unusable::Field("repeated host")),
             None => Ok(()),
         }
     }
@@ -200,25 +223,25 @@ impl Incoming {
     ) -> Result<(RequestHead, Option<u64>), Unusable> {
         let headers = self.finish_fields()?;
         let pseudo = self.pseudo;
-        let method = pseudo.method.ok_or(Unusable::Malformed("no :method"))?;
-        let authority = pseudo.authority.or(self.host).ok_or(Unusable::Malformed("no :authority"))?;
+        let method = pseudo.method.ok_or(Unusable::Section("no :method"))?;
+        let authority = pseudo.authority.or(self.host).ok_or(Unusable::Section("no :authority"))?;
         let connect = method == Method::Connect;
         if connect && !rules.connect {
-            return Err(Unusable::Malformed("CONNECT is not allowed"));
+            return Err(Unusable::Section("CONNECT is not allowed"));
         }
         if pseudo.protocol.is_some() && !(connect && rules.extended_connect) {
-            return Err(Unusable::Malformed(":protocol without extended CONNECT"));
+            return Err(Unusable::Field(":protocol without extended CONNECT"));
         }
         let (scheme, path) = if connect && pseudo.protocol.is_none() {
             if pseudo.scheme.is_some() || pseudo.path.is_some() {
-                return Err(Unusable::Malformed(":scheme or :path with CONNECT"));
+                return Err(Unusable::Section(":scheme or :path with CONNECT"));
             }
             (rules.scheme.into(), Box::default())
         } else {
-            let scheme = pseudo.scheme.ok_or(Unusable::Malformed("no :scheme"))?;
-            let path = pseudo.path.ok_or(Unusable::Malformed("no :path"))?;
-            if &*path == "*" && method != Method::Options {
-                return Err(Unusable::Malformed(":path * without OPTIONS"));
+            let scheme = pseudo.scheme.ok_or(Unusable::Section("no :scheme"))?;
+            let path = pseudo.path.ok_or(Unusable::Section("no :path"))?;
+            if !path.starts_with('/') && !(&*path == "*" && method == Method::Options) {
+                return Err(Unusable::Section(":path is no path"));
             }
             (scheme, path)
         };
@@ -231,9 +254,9 @@ impl Incoming {
     /// The response and its declared length.
     pub(super) fn into_response(mut self) -> Result<(ResponseHead, Option<u64>), Unusable> {
         let headers = self.finish_fields()?;
-        let status = self.pseudo.status.ok_or(Unusable::Malformed("no :status"))?;
+        let status = self.pseudo.status.ok_or(Unusable::Section("no :status"))?;
         if status == 101 {
-            return Err(Unusable::Malformed("status 101"));
+            return Err(Unusable::Section("status 101"));
         }
         let head = ResponseHead { status, version: Version::Http2, reason: Box::default(), headers };
         Ok((head, self.content_length))
@@ -245,12 +268,12 @@ impl Incoming {
 }
 
 fn text(value: &[u8]) -> Result<Box<str>, Unusable> {
-    let text = std::str::from_utf8(value).map_err(|_| Unusable::Malformed("not UTF-8"))?;
+    let text = std::str::from_utf8(value).map_err(|_| Unusable::Field("not UTF-8"))?;
     Ok(text.into())
 }
 
 fn method(value: &[u8]) -> Result<Method, Unusable> {
-    Method::parse(value).ok_or(Unusable::Malformed("invalid :method"))
+    Method::parse(value).ok_or(Unusable::Field("invalid :method"))
 }
 
 fn status(value: &[u8]) -> Result<u16, Unusable> {
@@ -259,6 +282,6 @@ fn status(value: &[u8]) -> Result<u16, Unusable> {
             let digit = |d: &u8| u16::from(d - b'0');
             Ok(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
         }
-        _ => Err(Unusable::Malformed("invalid :status")),
+        _ => Err(Unusable::Field("invalid :status")),
     }
 }

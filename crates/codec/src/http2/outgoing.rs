@@ -9,7 +9,7 @@ use crate::hpack::Encoder;
 
 /// An error of ours: what was asked for can't be said in HTTP/2.
 pub(super) fn unsendable(reason: impl Into<String>) -> CodecError {
-    CodecError { word: word::MESSAGING, reason: reason.into(), status: None }
+    CodecError { word: word::MESSAGING, reason: reason.into(), status: None, body: None, in_head: false }
 }
 
 /// Writes the block of a request; `scheme` stands in for an empty one.

@@ -2,11 +2,13 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::closed::Closed;
 use super::error_code::Violation;
+use super::incoming::Unusable;
 use super::{
     ErrorCode, Failure, FrameHeader, HEADER_BYTES, Http2, Opening, PREFACE, flag, frame, kind, settings,
 };
-use crate::{CodecError, Event, ResetReason, Side};
+use crate::{CodecError, Event, ResetReason, Side, StreamId};
 
 impl Http2 {
     /// The next event; see [`crate::Codec::receive`].
@@ -71,7 +73,8 @@ impl Http2 {
             self.opening = Opening::Done;
         }
         if self.block.is_some() && header.kind != kind::CONTINUATION {
-            return Err(Violation::protocol("a frame within a header block"));
+            let in_head = self.awaits_request();
+            return Err(Violation::protocol("a frame within a header block").in_head(in_head));
         }
         Ok(())
     }
@@ -94,26 +97,61 @@ impl Http2 {
 
     /// Ends what the violation ends.
     fn punish(&mut self, violation: Violation) {
-        let (code, word, reason) = match violation {
-            Violation::Stream { stream, code } => match self.reset_by_violation(stream, code) {
-                Err(Violation::Connection { code, word, reason }) => (code, word, reason),
-                Ok(()) | Err(Violation::Stream { .. }) => return,
-            },
-            Violation::Connection { code, word, reason } => (code, word, reason),
+        let outcome = match violation {
+            Violation::Stream { stream, code } => {
+                self.reset_by_violation(stream, code, ResetReason::Protocol)
+            }
+            Violation::Message { stream, fault } => self.punish_message(stream, fault),
+            Violation::Connection { .. } => Err(violation),
         };
-        let error = CodecError { word, reason: reason.into_owned(), status: None };
-        self.failure = Some(Failure { code, error });
+        if let Err(Violation::Connection { code, word, reason, in_head }) = outcome {
+            let error = CodecError { word, reason: reason.into_owned(), status: None, body: None, in_head };
+            self.failure = Some(Failure { code, error });
+        }
+    }
+
+    /// Ends what a message ends that can't be used.
+    fn punish_message(&mut self, stream: u32, fault: Unusable) -> Result<(), Violation> {
+        let open = self.streams.contains_key(&stream);
+        let in_head = !open && self.side == Side::Server;
+        let (code, reason) = match fault {
+            Unusable::Refused(_) => (ErrorCode::InternalError, "refused"),
+            Unusable::Length => (ErrorCode::ProtocolError, "content-length"),
+            Unusable::Field(rule) | Unusable::Section(rule) => (ErrorCode::ProtocolError, rule),
+        };
+        let word = fault.word();
+        let malformed = matches!(fault, Unusable::Field(_) | Unusable::Section(_));
+        if malformed && !self.limits.stream_error_on_invalid {
+            if open {
+                self.drop_stream(stream, Closed::ByUs);
+                self.event_reset(stream, ResetReason::Malformed(word));
+            }
+            return Err(Violation::Connection { code, word, reason: reason.into(), in_head });
+        }
+        if in_head {
+            self.events.push_back(Event::Refused { stream: StreamId(stream), word, malformed });
+        }
+        let reason = match fault {
+            Unusable::Length => ResetReason::Protocol,
+            _ => ResetReason::Malformed(word),
+        };
+        self.reset_by_violation(stream, code, reason)
     }
 
     /// Resets a stream on which the peer broke the protocol. Making us reset streams is no cheaper
     /// for the peer than resetting them itself (CVE-2025-8671).
-    fn reset_by_violation(&mut self, stream: u32, code: ErrorCode) -> Result<(), Violation> {
+    fn reset_by_violation(
+        &mut self,
+        stream: u32,
+        code: ErrorCode,
+        reason: ResetReason,
+    ) -> Result<(), Violation> {
         self.flood.answer(self.output.is_empty())?;
         if self.side == Side::Server && code != ErrorCode::RefusedStream {
             self.flood.premature_reset()?;
         }
         if self.streams.contains_key(&stream) {
-            self.event_reset(stream, ResetReason::Protocol);
+            self.event_reset(stream, reason);
         }
         self.write_reset(stream, code.value());
         Ok(())

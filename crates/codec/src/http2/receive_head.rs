@@ -74,23 +74,33 @@ impl Http2 {
         let Some(mut block) = self.block.take() else {
             return Err(Violation::protocol("CONTINUATION without header block"));
         };
+        let in_head = self.is_request(block.opened_by.stream);
         if block.opened_by.stream != header.stream {
-            return Err(Violation::protocol("CONTINUATION on another stream"));
+            return Err(Violation::protocol("CONTINUATION on another stream").in_head(in_head));
         }
         block.frames += 1;
         if block.frames > MIN_CONTINUATIONS + block.bytes.len() / CONTINUATION_BYTES {
-            return Err(Violation::flood(
-                super::error_code::word::EMPTY_FLOOD,
-                "too many CONTINUATION frames",
-            ));
+            let word = super::error_code::word::EMPTY_FLOOD;
+            return Err(Violation::flood(word, "too many CONTINUATION frames").in_head(in_head));
         }
-        self.check_block_size(block.bytes.len() + payload.len())?;
+        let bytes = block.bytes.len() + payload.len();
+        self.check_block_size(bytes).map_err(|violation| violation.in_head(in_head))?;
         block.bytes.extend_from_slice(payload);
         if header.has(flag::END_HEADERS) {
             return self.on_block(block.opened_by, &block.bytes);
         }
         self.block = Some(block);
         Ok(())
+    }
+
+    /// Whether a head on that stream would be a new request.
+    fn is_request(&self, stream: u32) -> bool {
+        self.side == Side::Server && self.is_of_peer(stream) && self.is_idle(stream)
+    }
+
+    /// Whether the rest of a request's head is awaited.
+    pub(super) fn awaits_request(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| self.is_request(block.opened_by.stream))
     }
 
     fn check_block_size(&self, bytes: usize) -> Result<(), Violation> {
@@ -112,10 +122,11 @@ impl Http2 {
             Purpose::Trailers => Section::Trailers,
             Purpose::Ignore | Purpose::Refuse(_) => Section::Discard,
         };
-        let mut fields = Incoming::new(section, self.limits.max_head_bytes, self.limits.max_head_fields);
+        let mut fields = Incoming::new(section, &self.limits);
         self.decoder
             .decode(block, |name, value| fields.field(name, value))
-            .map_err(|e| Violation::connection(ErrorCode::CompressionError, e.to_string()))?;
+            .map_err(|e| Violation::connection(ErrorCode::CompressionError, e.to_string()))
+            .map_err(|violation| violation.in_head(purpose == Purpose::Request))?;
         if opener.depends_on_itself {
             return Err(Violation::stream(opener.stream, ErrorCode::ProtocolError));
         }
@@ -127,13 +138,7 @@ impl Http2 {
             Purpose::Refuse(code) => return Err(Violation::stream(opener.stream, code)),
         };
         self.flood.work();
-        result.map_err(|unusable| {
-            let code = match unusable {
-                Unusable::TooLarge => ErrorCode::InternalError,
-                Unusable::Malformed(_) => ErrorCode::ProtocolError,
-            };
-            Violation::stream(opener.stream, code)
-        })
+        result.map_err(|fault| Violation::Message { stream: opener.stream, fault })
     }
 
     /// What a header block on that stream is, by the stream's state.
@@ -185,7 +190,7 @@ impl Http2 {
         );
         stream.body_left = content_length;
         if !stream.count_body(0, opener.end) {
-            return Err(Unusable::Malformed("content-length without body"));
+            return Err(Unusable::Section("content-length without body"));
         }
         self.streams.insert(opener.stream, stream);
         let stream = StreamId(opener.stream);
@@ -198,7 +203,7 @@ impl Http2 {
         let Some(stream) = self.streams.get_mut(&opener.stream) else { return Ok(()) };
         if head.is_interim() {
             if opener.end {
-                return Err(Unusable::Malformed("interim response that ends its stream"));
+                return Err(Unusable::Section("interim response that ends its stream"));
             }
         } else {
             stream.receiving = if opener.end { Receiving::Ended } else { Receiving::Body };
@@ -210,7 +215,7 @@ impl Http2 {
                 length => length,
             };
             if !stream.count_body(0, opener.end) {
-                return Err(Unusable::Malformed("content-length without body"));
+                return Err(Unusable::Section("content-length without body"));
             }
         }
         let stream = StreamId(opener.stream);
@@ -223,10 +228,10 @@ impl Http2 {
         let trailers = fields.into_trailers()?;
         let Some(stream) = self.streams.get_mut(&opener.stream) else { return Ok(()) };
         if !opener.end {
-            return Err(Unusable::Malformed("second head within a body"));
+            return Err(Unusable::Section("second head within a body"));
         }
         if !stream.count_body(0, true) {
-            return Err(Unusable::Malformed("body shorter than content-length"));
+            return Err(Unusable::Length);
         }
         stream.receiving = Receiving::Ended;
         self.events.push_back(Event::Trailers { stream: StreamId(opener.stream), trailers });

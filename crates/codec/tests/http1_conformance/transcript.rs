@@ -48,6 +48,7 @@ impl Transcript {
                 self.say("end");
             }
             Event::Reset { reason, .. } => self.say(format!("reset {reason:?}")),
+            Event::Refused { .. } => self.say("refused"),
             Event::GoAway { .. } => self.say("goaway"),
             Event::Writable { .. } | Event::HeartbeatAck => {}
         }

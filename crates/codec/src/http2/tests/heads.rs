@@ -65,9 +65,12 @@ fn connect_has_no_path_and_extended_connect_all() {
 
 #[test]
 fn connect_can_be_switched_off() {
-    let mut codec = opened(Side::Server, Limits { allow_connect: false, ..Limits::default() });
+    let mut codec = opened(
+        Side::Server,
+        Limits { allow_connect: false, stream_error_on_invalid: true, ..Limits::default() },
+    );
     let events = feed_fine(&mut codec, &headers(1, false, &[(":method", "CONNECT"), (":authority", "a:1")]));
-    assert!(events.is_empty());
+    assert!(matches!(events[..], [Event::Refused { stream: ONE, malformed: true, .. }]));
     assert_eq!(outline(&mut codec), [(kind::RST_STREAM, 1, 4)]);
 }
 
@@ -179,7 +182,7 @@ fn hpack_stays_in_step_over_a_head_that_was_too_large() {
         bytes.extend(frame(kind::CONTINUATION, flag::END_HEADERS, stream, &[]));
         let events = feed_fine(&mut codec, &bytes);
         if stream == 1 {
-            assert!(events.is_empty());
+            assert!(matches!(events[..], [Event::Refused { stream: ONE, malformed: false, .. }]));
             assert_eq!(outline(&mut codec), [(kind::RST_STREAM, 1, 4)]);
         } else {
             let [Event::Request { head, .. }] = &events[..] else { panic!("{events:?}") };

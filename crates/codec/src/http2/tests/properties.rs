@@ -32,7 +32,8 @@ proptest! {
             (0_u8..11, any::<u8>(), 0_u32..8, proptest::collection::vec(any::<u8>(), 0..40)), 0..60
         )
     ) {
-        let mut codec = opened(if server_side { Side::Server } else { Side::Client }, Limits::default());
+        let limits = Limits { stream_error_on_invalid: true, ..Limits::default() };
+        let mut codec = opened(if server_side { Side::Server } else { Side::Client }, limits);
         if !server_side {
             for _ in 0..3 {
                 codec.send_request(&request("POST", &[]), false).unwrap();
@@ -332,7 +333,7 @@ fn record(end: &mut End, event: &Event) {
         | Event::Response { stream, end, .. }
         | Event::Data { stream, end, .. } => (*stream, *end),
         Event::Trailers { stream, .. } => (*stream, true),
-        Event::Reset { stream, .. } => (*stream, false),
+        Event::Reset { stream, .. } | Event::Refused { stream, .. } => (*stream, false),
         Event::Writable { .. } | Event::GoAway { .. } | Event::HeartbeatAck => return,
     };
     let got = end.received.entry(stream.0).or_default();
@@ -350,7 +351,7 @@ fn record(end: &mut End, event: &Event) {
             }
         }
         Event::Trailers { trailers, .. } => got.trailers = Some(trailers.clone()),
-        Event::Reset { .. } => got.reset = true,
+        Event::Reset { .. } | Event::Refused { .. } => got.reset = true,
         Event::Writable { .. } | Event::GoAway { .. } | Event::HeartbeatAck => {}
     }
 }

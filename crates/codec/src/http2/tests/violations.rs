@@ -1,5 +1,7 @@
 //! Each way to break the protocol, and what must end by it. The sections are those of RFC 9113.
 
+use crate::ResetReason;
+
 use super::*;
 
 /// What a row must lead to.
@@ -26,7 +28,10 @@ type Row = (&'static str, Vec<u8>, Ends);
 fn check(side: Side, rows: Vec<Row>) {
     let count = rows.len();
     for (name, input, ends) in rows {
-        let mut codec = opened(side, Limits { max_concurrent_streams: 4, ..Limits::default() });
+        let mut codec = opened(
+            side,
+            Limits { max_concurrent_streams: 4, stream_error_on_invalid: true, ..Limits::default() },
+        );
         if side == Side::Client {
             codec.send_request(&request("GET", &[]), true).unwrap();
             codec.send_request(&request("POST", &[]), false).unwrap();
@@ -444,6 +449,55 @@ fn responses() {
             ("8.4 PUSH_PROMISE", frame(kind::PUSH_PROMISE, 4, 1, &[0, 0, 0, 2]), Connection(PROTOCOL)),
         ],
     );
+}
+
+/// Without the option a malformed message ends the connection, and its stream first.
+#[test]
+fn by_default_malformed_messages_end_the_connection() {
+    for (input, word) in [
+        (get_without(":path"), "http2.violation.of.messaging.rule"),
+        (get_instead(":path", "a"), "http2.violation.of.messaging.rule"),
+        (get_with(&[("content-length", "3")]), "http2.violation.of.messaging.rule"),
+        (get_with(&[("A", "b")]), "http2.invalid.header.field"),
+        (get_with(&[("connection", "close")]), "http2.invalid.header.field"),
+        (get_with(&[(":path", "/")]), "http2.invalid.header.field"),
+    ] {
+        let mut codec = server();
+        let (events, error) = feed(&mut codec, &input);
+        let error = error.unwrap();
+        assert!(events.is_empty() && error.word == word && error.in_head, "{events:?} {error:?}");
+        assert_eq!(codec.failure_code(), Some(PROTOCOL));
+        assert!(written(&mut codec).is_empty(), "no RST_STREAM besides GOAWAY");
+    }
+    let mut codec = server();
+    let (events, error) = feed(&mut codec, &post_then(headers(1, true, &[(":path", "/")])));
+    let reset = Event::Reset { stream: ONE, reason: ResetReason::Malformed("http2.invalid.header.field") };
+    assert_eq!(format!("{:?}", &events[1..]), format!("{:?}", [reset]));
+    assert!(!error.unwrap().in_head, "the request is known");
+}
+
+#[test]
+fn refused_requests_are_told_of() {
+    let many: Vec<(&str, &str)> = GET.iter().copied().chain(std::iter::repeat_n(("a", "b"), 97)).collect();
+    let limits = || Limits { stream_error_on_invalid: true, reject_underscores: true, ..Limits::default() };
+    for (input, word, malformed) in [
+        (get_without(":path"), "http2.violation.of.messaging.rule", true),
+        (get_with(&[("A", "b")]), "http2.invalid.header.field", true),
+        (get_with(&[("a_b", "c")]), "http2.unexpected_underscore", false),
+        (headers(1, true, &many), "http2.too_many_headers", false),
+        (get_with(&[("a", &"x".repeat(70_000))]), "http2.header_list_size_too_large", false),
+    ] {
+        // A codec in its default sense takes frames of 16 KiB; these heads come in one.
+        let mut codec = opened(Side::Server, Limits { max_frame_size: 1 << 20, ..limits() });
+        let events = feed_fine(&mut codec, &input);
+        let refused = Event::Refused { stream: ONE, word, malformed };
+        assert_eq!(format!("{events:?}"), format!("{:?}", [refused]));
+    }
+    let (events, error) = feed(&mut server(), &frame(kind::HEADERS, 5, 1, &[0x80]));
+    let error = error.unwrap();
+    assert!(events.is_empty() && error.in_head && error.word == crate::http2::BROKEN, "{error:?}");
+    let (_, error) = feed(&mut server(), &ping(b"1"));
+    assert!(!error.unwrap().in_head, "no request was under way");
 }
 
 #[test]
