@@ -61,6 +61,7 @@ pub fn normalize(outcome: &Outcome, facts: &Facts) -> Outcome {
     let mut outcome = outcome.clone();
     outcome.answers.iter_mut().for_each(|answer| facts.answer(answer));
     outcome.seen.iter_mut().for_each(|seen| facts.seen(seen));
+    outcome.seen.sort_by(|one, other| one.backend.cmp(&other.backend));
     // A later attempt has the time of the first, less what the back-off used, which is chance.
     for seen in outcome.seen.iter_mut().skip(1) {
         for (_, value) in seen.headers.iter_mut().filter(|(name, _)| name == TIME_LEFT) {
@@ -75,7 +76,6 @@ pub fn normalize(outcome: &Outcome, facts: &Facts) -> Outcome {
         }
     }
     outcome.log.sort();
-    outcome.seen.sort_by(|one, other| one.backend.cmp(&other.backend));
     outcome
 }
 

@@ -36,7 +36,7 @@ async fn exchange(reader: &mut Reader<Wire>, head: &Head, server: &Server) -> io
     let mut words = head.start.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let path = words.next().unwrap_or_default().to_owned();
-    let note = server.note(Seen {
+    let (note, reply) = server.admit(Seen {
         protocol: words.next().unwrap_or_default().to_owned(),
         method: method.clone(),
         path,
@@ -45,7 +45,6 @@ async fn exchange(reader: &mut Reader<Wire>, head: &Head, server: &Server) -> io
         tls: handshake(&reader.stream),
         ..Seen::default()
     });
-    let reply = server.next_reply();
     if reply.interim.contains(&100) {
         reader.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }

@@ -49,7 +49,7 @@ struct Stream {
 impl Stream {
     async fn run(self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         let (head, mut body) = request.into_parts();
-        let note = self.server.note(Seen {
+        let (note, reply) = self.server.admit(Seen {
             protocol: "HTTP/2".into(),
             method: head.method.to_string(),
             path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
@@ -58,7 +58,6 @@ impl Stream {
             tls: self.tls.clone(),
             ..Seen::default()
         });
-        let reply = self.server.next_reply();
         if !reply.early && reply.tunnel.is_none() {
             read_body(&mut body, &note).await;
         }

@@ -35,6 +35,7 @@ pub(crate) struct Server {
     name: String,
     spec: BackendSpec,
     script: Mutex<VecDeque<Reply>>,
+    checks: Mutex<VecDeque<Reply>>,
     record: Record,
     tls: Option<TlsAcceptor>,
 }
@@ -46,18 +47,22 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// The answer to the next request: the row's script, whose last entry repeats, else the default.
-    fn next_reply(&self) -> Reply {
-        let mut script = lock(&self.script);
-        match script.len() {
+    /// The answer to the next request, and where to note what comes of it: the row's script, whose
+    /// last entry repeats, else the default. Active health checks are answered by a script of their
+    /// own, and nobody reads their notes: how many there are is a matter of time.
+    fn admit(&self, seen: Seen) -> (Note, Reply) {
+        let agent = seen.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("user-agent"));
+        let check = agent.is_some_and(|(_, agent)| agent.eq_ignore_ascii_case("envoy/hc"));
+        let seen = Seen { backend: self.name.clone(), ..seen };
+        let note = if check { Note::unread(seen) } else { self.record.begin(seen) };
+        let mut script = lock(if check { &self.checks } else { &self.script });
+        let reply = match script.len() {
+            0 if check => Reply::default(),
             0 => self.spec.reply.clone(),
             1 => script[0].clone(),
             _ => script.pop_front().unwrap_or_default(),
-        }
-    }
-
-    fn note(&self, seen: Seen) -> Note {
-        self.record.begin(Seen { backend: self.name.clone(), ..seen })
+        };
+        (note, reply)
     }
 }
 
@@ -78,6 +83,7 @@ impl Backends {
                         name: name.clone(),
                         spec: spec.clone(),
                         script: Mutex::default(),
+                        checks: Mutex::new(spec.checks.clone().into()),
                         record: record.clone(),
                         tls: spec.tls.as_ref().map(|tls| socket::acceptor(tls, certs)).transpose()?,
                     });
@@ -102,6 +108,8 @@ impl Backends {
     pub fn script(&self, given: &BTreeMap<String, Vec<Reply>>) {
         for (name, server) in &self.servers {
             *lock(&server.script) = given.get(name).cloned().unwrap_or_default().into();
+            let checks = given.get(&format!("{name} checks")).unwrap_or(&server.spec.checks);
+            *lock(&server.checks) = checks.clone().into();
         }
         self.record.clear();
     }
@@ -139,7 +147,8 @@ async fn accept(listener: TcpListener, server: Arc<Server>) {
 }
 
 async fn serve_tcp(mut wire: Wire, server: &Server) {
-    let note = server.note(Seen { protocol: "tcp".into(), tls: socket::handshake(&wire), ..Seen::default() });
+    let seen = Seen { protocol: "tcp".into(), tls: socket::handshake(&wire), ..Seen::default() };
+    let (note, _) = server.admit(seen);
     let (received, stand) = converse(&mut wire, &server.spec.moves, b"").await;
     note.update(|seen| {
         seen.body = crate::outcome::body_text(&received);

@@ -14,6 +14,11 @@ pub struct Record(Arc<Mutex<Vec<Note>>>);
 pub(crate) struct Note(Arc<Mutex<(Seen, bool)>>);
 
 impl Note {
+    /// A note that belongs to no record.
+    pub(crate) fn unread(seen: Seen) -> Self {
+        Self(Arc::new(Mutex::new((seen, false))))
+    }
+
     /// Adds what became known since.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Seen)) {
         change(&mut lock(&self.0).0);
@@ -27,7 +32,7 @@ impl Note {
 
 impl Record {
     pub(crate) fn begin(&self, seen: Seen) -> Note {
-        let note = Note(Arc::new(Mutex::new((seen, false))));
+        let note = Note::unread(seen);
         lock(&self.0).push(note.clone());
         note
     }

@@ -11,6 +11,7 @@ use crate::table::{Call, Http};
 use crate::wire::{PATIENCE, Stand, Wire, converse};
 use socket2::{Domain, Socket, Type};
 use std::collections::{BTreeMap, HashMap};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +55,11 @@ impl Dialer {
         let connecting = self.connect(SocketAddr::new(crate::address::host(), *port));
         let wire = match timeout(PATIENCE, connecting).await {
             Err(_) => return Err(fail(End::Timeout, &"connecting")),
-            Ok(Err(error)) => return Err(fail(End::Refused, &error.kind())),
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                return Err(fail(End::Refused, &error.kind()));
+            }
+            // Accepted, and reset before the client looked: no other than a close right after.
+            Ok(Err(_)) => return Err(Box::new(Answer { end: End::Closed, ..Answer::default() })),
             Ok(Ok(wire)) => wire,
         };
         let wire = match &call.tls {

@@ -49,6 +49,9 @@ pub struct BackendSpec {
     pub tls: Option<BackendTls>,
     /// The answer to every request for which the row gives no script.
     pub reply: Reply,
+    /// Answers to active health checks in order, of which the last one repeats; checks are not among
+    /// what the backend has seen. A row gives others under `NAME checks`.
+    pub checks: Vec<Reply>,
     /// What a `tcp` backend does with each connection.
     pub moves: Vec<Move>,
 }
@@ -167,7 +170,8 @@ fn read(root: &Path, file: &Path) -> Result<World> {
             bail!("{label}: a row needs a name of its own");
         }
         for backend in row.given.keys() {
-            if !world.backends.contains_key(backend) {
+            let name = backend.strip_suffix(" checks").unwrap_or(backend);
+            if !world.backends.contains_key(name) {
                 bail!("{label}: no backend {backend}");
             }
         }
