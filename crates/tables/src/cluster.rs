@@ -29,8 +29,9 @@ pub struct Cluster {
     pub breakers_high: Breakers,
     /// Outlier detection; `None`: off.
     pub outlier: Option<OutlierDetection>,
-    /// Active health checks.
-    pub health_checks: Vec<HealthCheck>,
+    /// Active health check (`health_checks`, of which Envoy allows one); `None`: hosts are taken as
+    /// healthy.
+    pub health_check: Option<HealthCheck>,
     /// Transport of endpoints that no entry of `transport_matches` takes.
     pub transport: Transport,
     /// Transport by endpoint metadata; the first whose pairs the endpoint has wins
@@ -379,14 +380,40 @@ pub struct FailurePercentage {
 pub struct HealthCheck {
     /// Time for one check.
     pub timeout: Duration,
-    /// Time between checks.
-    pub interval: Duration,
-    /// Failures that make unhealthy.
+    /// Times between checks.
+    pub intervals: CheckIntervals,
+    /// Failures in a row that make unhealthy, where no answer says so at once; at least 1.
     pub unhealthy_threshold: u32,
-    /// Successes that make healthy.
+    /// Successes in a row that make healthy, after the first check; at least 1.
     pub healthy_threshold: u32,
+    /// Checks share a connection where they can (`reuse_connection`, default true).
+    pub reuse_connection: bool,
     /// What is asked.
     pub probe: HealthProbe,
+}
+
+/// Times from the end of a check to the next one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CheckIntervals {
+    /// Of healthy hosts (`interval`).
+    pub healthy: Duration,
+    /// Of unhealthy hosts (`unhealthy_interval`, default `interval`).
+    pub unhealthy: Duration,
+    /// Of healthy hosts that have begun to fail (`unhealthy_edge_interval`, default
+    /// `unhealthy_interval`).
+    pub unhealthy_edge: Duration,
+    /// Of unhealthy hosts that have begun to pass (`healthy_edge_interval`, default `interval`).
+    pub healthy_edge: Duration,
+    /// As long as nobody has connected to the cluster (`no_traffic_interval`, default 60 s).
+    pub no_traffic: Duration,
+    /// The same for hosts that are healthy (`no_traffic_healthy_interval`, default as above).
+    pub no_traffic_healthy: Duration,
+    /// Before the first check, up to so much at random (`initial_jitter`).
+    pub initial_jitter: Duration,
+    /// Added to each time, up to so much at random (`interval_jitter`).
+    pub jitter: Duration,
+    /// Added to each time, up to so many percent of it at random (`interval_jitter_percent`).
+    pub jitter_percent: u32,
 }
 
 /// What a health check asks.
@@ -401,18 +428,23 @@ pub enum HealthProbe {
     },
     /// An HTTP request.
     Http {
-        /// Host.
+        /// By HTTP/2 (`codec_client_type`).
+        http2: bool,
+        /// Host; empty: the endpoint's name, else the cluster's.
         host: Box<str>,
         /// Path.
         path: Box<str>,
         /// Statuses that count as success (start..end), default 200 only.
         expected: Vec<(u16, u16)>,
+        /// Other statuses that make unhealthy only when they come as often as the threshold says;
+        /// the rest do at once (`retriable_statuses`).
+        retriable: Vec<(u16, u16)>,
     },
     /// `grpc.health.v1.Health/Check`.
     Grpc {
-        /// Service name.
+        /// Service name; empty: the server as a whole.
         service: Box<str>,
-        /// Authority.
+        /// Authority; empty: the endpoint's name, else the cluster's.
         authority: Box<str>,
     },
 }

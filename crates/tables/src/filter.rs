@@ -79,8 +79,6 @@ pub struct Fault {
     pub downstream_nodes: Vec<Box<str>>,
     /// Most faults at once; `None`: no limit.
     pub max_active: Option<u32>,
-    /// Response rate limit, KiB/s.
-    pub rate_limit_kbps: Option<(u64, FractionalPercent)>,
     /// Settings by header (`x-envoy-fault-…`) are taken.
     pub header_control: bool,
 }
@@ -121,6 +119,9 @@ pub struct HeaderMutations {
     pub request: Vec<MutationStep>,
     /// On the response, in order.
     pub response: Vec<MutationStep>,
+    /// Of the levels of a route, the most specific comes last
+    /// (`most_specific_header_mutations_wins`; counts in the chain's own configuration).
+    pub most_specific_wins: bool,
 }
 
 /// One step of a header mutation list.

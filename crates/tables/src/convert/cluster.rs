@@ -8,9 +8,9 @@ use super::{
     address, balancing, breakers, discovery, health_check, metadata, network_filter, outlier, transport,
     upstream_http,
 };
-use crate::cluster::{Cluster, Discovery, Keepalive, LbPolicy};
+use crate::cluster::{Cluster, Discovery, HealthCheck, HealthProbe, Keepalive, LbPolicy, UpstreamVersion};
 use crate::pb::envoy::config::cluster::v3 as proto;
-use crate::pb::envoy::config::core::v3::{BindConfig, TcpKeepalive};
+use crate::pb::envoy::config::core::v3::{BindConfig, HealthCheck as HealthCheckProto, TcpKeepalive};
 
 /// Default of `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Cluster) -> Read<Cluster> 
         breakers: default_breakers,
         breakers_high: high_breakers,
         outlier: r.maybe("outlier_detection", outlier_detection.as_ref(), outlier::read)?,
-        health_checks: r.each("health_checks", health_checks, health_check::read)?,
+        health_check: health_check(r, health_checks, upstream.http.version)?,
         transport: transport.unwrap_or_default(),
         transport_matches: r.each(
             "transport_socket_matches",
@@ -188,6 +188,24 @@ fn check_policy(r: &mut Reader<'_>, discovery: &Discovery, policy: &LbPolicy) ->
         }
         _ => Ok(()),
     }
+}
+
+fn health_check(
+    r: &mut Reader<'_>,
+    protos: &[HealthCheckProto],
+    version: UpstreamVersion,
+) -> Read<Option<HealthCheck>> {
+    let checks = r.each("health_checks", protos, |r, p| {
+        let check = health_check::read(r, p)?;
+        if matches!(check.probe, HealthProbe::Grpc { .. }) && version != UpstreamVersion::Http2 {
+            return Err(r.refuse_at("grpc_health_check", "only for clusters that are spoken to by HTTP/2"));
+        }
+        Ok(check)
+    })?;
+    if checks.len() > 1 {
+        return Err(r.refuse_at("health_checks", "a cluster has at most one"));
+    }
+    Ok(checks.into_iter().next())
 }
 
 fn upstream_filter(r: &mut Reader<'_>, proto: &proto::Filter) -> Read<()> {

@@ -10,7 +10,7 @@ use super::{matcher, share};
 use crate::filter::{AbortKind, Fault, FaultAbort, FaultDelay};
 use crate::pb::envoy::extensions::filters::common::fault::v3 as common;
 use crate::pb::envoy::extensions::filters::http::fault::v3::{self as proto, fault_abort::ErrorType};
-use common::{fault_delay::FaultDelaySecifier, fault_rate_limit::LimitType};
+use common::fault_delay::FaultDelaySecifier;
 
 /// Reads the filter's configuration.
 pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpFault) -> Read<Fault> {
@@ -32,6 +32,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpFault) -> Read<Fault> 
         disable_downstream_cluster_stats,
         filter_metadata,
     } = proto;
+    refuse_set!(r, "not implemented", response_rate_limit);
     ignore_set!(
         r,
         "there is no runtime: the value of the configuration holds",
@@ -52,7 +53,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpFault) -> Read<Fault> 
         upstream_cluster: upstream_cluster.as_str().into(),
         downstream_nodes: downstream_nodes.iter().map(|n| n.as_str().into()).collect(),
         max_active: max_active_faults.as_ref().map(|v| v.value),
-        rate_limit_kbps: r.maybe("response_rate_limit", response_rate_limit.as_ref(), rate_limit)?,
         header_control: delay.is_some_and(|d| d.fixed.is_none())
             || abort.is_some_and(|a| a.kind == AbortKind::Header),
         delay,
@@ -92,18 +92,4 @@ fn read_abort(r: &mut Reader<'_>, proto: &proto::FaultAbort) -> Read<FaultAbort>
         None => return Err(r.refuse("http_status, grpc_status or header_abort is required")),
     };
     Ok(FaultAbort { kind, share: percentage(r, share.as_ref())? })
-}
-
-fn rate_limit(r: &mut Reader<'_>, proto: &common::FaultRateLimit) -> Read<(u64, FractionalPercent)> {
-    let common::FaultRateLimit { percentage: share, limit_type } = proto;
-    match limit_type {
-        Some(LimitType::FixedLimit(common::fault_rate_limit::FixedLimit { limit_kbps })) => {
-            if *limit_kbps == 0 {
-                return Err(r.within("fixed_limit", |r| r.refuse("limit_kbps must be at least 1")));
-            }
-            Ok((*limit_kbps, percentage(r, share.as_ref())?))
-        }
-        Some(LimitType::HeaderLimit(_)) => Err(r.refuse_at("header_limit", "not implemented")),
-        None => Err(r.refuse("fixed_limit is required")),
-    }
 }

@@ -10,7 +10,11 @@ use crate::pb::envoy::config::common::mutation_rules::v3::{HeaderMutation, heade
 use crate::pb::envoy::extensions::filters::http::header_mutation::v3::Mutations;
 
 /// Reads the filter's mutations.
-pub(crate) fn read(r: &mut Reader<'_>, proto: Option<&Mutations>) -> Read<HttpFilterConfig> {
+pub(crate) fn read(
+    r: &mut Reader<'_>,
+    proto: Option<&Mutations>,
+    most_specific_wins: bool,
+) -> Read<HttpFilterConfig> {
     let mutations = r.maybe("mutations", proto, |r, mutations| {
         let Mutations {
             request_mutations,
@@ -29,9 +33,11 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: Option<&Mutations>) -> Read<HttpFi
         Ok(HeaderMutations {
             request: r.each("request_mutations", request_mutations, step)?,
             response: r.each("response_mutations", response_mutations, step)?,
+            most_specific_wins,
         })
     })?;
-    Ok(HttpFilterConfig::HeaderMutation(Arc::new(mutations.unwrap_or_default())))
+    let none = HeaderMutations { most_specific_wins, ..HeaderMutations::default() };
+    Ok(HttpFilterConfig::HeaderMutation(Arc::new(mutations.unwrap_or(none))))
 }
 
 fn step(r: &mut Reader<'_>, proto: &HeaderMutation) -> Read<MutationStep> {

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use super::reader::{Read, Reader, bool_or};
 use super::unset::{ignore_set, refuse_set};
-use crate::cluster::{HealthCheck, HealthProbe};
+use crate::cluster::{CheckIntervals, HealthCheck, HealthProbe};
 use crate::pb::envoy::config::core::v3::{HealthCheck as Proto, health_check as proto};
 use crate::pb::envoy::r#type::v3::{CodecClientType, Int64Range};
 use proto::{HealthChecker, payload::Payload as PayloadKind};
+
+/// Default of `no_traffic_interval`.
+const NO_TRAFFIC: Duration = Duration::from_secs(60);
 
 /// Reads a health check.
 pub(crate) fn read(r: &mut Reader<'_>, proto: &Proto) -> Read<HealthCheck> {
@@ -38,22 +41,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &Proto) -> Read<HealthCheck> {
     refuse_set!(r, "not implemented", alt_port, tls_options, transport_socket_match_criteria);
     ignore_set!(
         r,
-        "checks run at the interval itself",
-        initial_jitter,
-        interval_jitter,
-        interval_jitter_percent
-    );
-    ignore_set!(
-        r,
-        "checks run at the one interval",
-        no_traffic_interval,
-        no_traffic_healthy_interval,
-        unhealthy_interval,
-        unhealthy_edge_interval,
-        healthy_edge_interval,
-    );
-    ignore_set!(
-        r,
         "there is no event log",
         event_log_path,
         event_logger,
@@ -61,9 +48,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &Proto) -> Read<HealthCheck> {
         always_log_health_check_failures,
         always_log_health_check_success,
     );
-    if !bool_or(reuse_connection.as_ref(), true) {
-        r.ignore_at("reuse_connection", "each check makes its own connection or stream");
-    }
     for (field, missing) in [
         ("timeout", timeout.is_none()),
         ("interval", interval.is_none()),
@@ -74,15 +58,37 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &Proto) -> Read<HealthCheck> {
             return Err(r.refuse(format!("{field} is required")));
         }
     }
+    let healthy = r.positive("interval", interval.as_ref(), Duration::ZERO)?;
+    let unhealthy = r.positive("unhealthy_interval", unhealthy_interval.as_ref(), healthy)?;
+    let no_traffic = r.positive("no_traffic_interval", no_traffic_interval.as_ref(), NO_TRAFFIC)?;
     Ok(HealthCheck {
         timeout: r.positive("timeout", timeout.as_ref(), Duration::ZERO)?,
-        interval: r.positive("interval", interval.as_ref(), Duration::ZERO)?,
+        intervals: CheckIntervals {
+            healthy,
+            unhealthy,
+            unhealthy_edge: r.positive(
+                "unhealthy_edge_interval",
+                unhealthy_edge_interval.as_ref(),
+                unhealthy,
+            )?,
+            healthy_edge: r.positive("healthy_edge_interval", healthy_edge_interval.as_ref(), healthy)?,
+            no_traffic,
+            no_traffic_healthy: r.positive(
+                "no_traffic_healthy_interval",
+                no_traffic_healthy_interval.as_ref(),
+                no_traffic,
+            )?,
+            initial_jitter: r.duration("initial_jitter", initial_jitter.as_ref())?.unwrap_or_default(),
+            jitter: r.duration("interval_jitter", interval_jitter.as_ref())?.unwrap_or_default(),
+            jitter_percent: *interval_jitter_percent,
+        },
         unhealthy_threshold: r
             .bounded("unhealthy_threshold", unhealthy_threshold.as_ref(), 1, 0..=u32::MAX)?
             .max(1),
         healthy_threshold: r
             .bounded("healthy_threshold", healthy_threshold.as_ref(), 1, 0..=u32::MAX)?
             .max(1),
+        reuse_connection: bool_or(reuse_connection.as_ref(), true),
         probe: probe(r, health_checker.as_ref())?,
     })
 }
@@ -135,29 +141,37 @@ fn http(r: &mut Reader<'_>, proto: &proto::HttpHealthCheck) -> Read<HealthProbe>
         receive,
         request_headers_to_add,
         request_headers_to_remove,
-        retriable_statuses,
         service_name_matcher,
     );
     ignore_set!(r, "bodies are not looked at", response_buffer_size);
-    if r.choice::<CodecClientType>("codec_client_type", *codec_client_type)? != CodecClientType::Http1 {
-        r.ignore_at("codec_client_type", "checks speak the version of the cluster");
-    }
+    let http2 = match r.choice("codec_client_type", *codec_client_type)? {
+        CodecClientType::Http1 => false,
+        CodecClientType::Http2 => true,
+        CodecClientType::Http3 => {
+            return Err(r.refuse_at("codec_client_type", "HTTP/3 is not implemented"));
+        }
+    };
     // 0 is unspecified and 1 is GET: the same.
     if !matches!(method, 0 | 1) {
         return Err(r.refuse_at("method", "only GET is implemented"));
     }
-    let expected = r.each("expected_statuses", expected_statuses, |r, Int64Range { start, end }| {
-        match (u16::try_from(*start), u16::try_from(*end)) {
-            (Ok(start), Ok(end)) if (100..end).contains(&start) && end <= 600 => Ok((start, end)),
-            _ => Err(r.refuse("not a range of statuses")),
-        }
-    })?;
+    let expected = r.each("expected_statuses", expected_statuses, statuses)?;
+    let retriable = r.each("retriable_statuses", retriable_statuses, statuses)?;
     super::headers::check_value(r, "host", host)?;
     Ok(HealthProbe::Http {
+        http2,
         host: host.as_str().into(),
         path: r.text("path", path)?.into(),
         expected: if expected.is_empty() { vec![(200, 201)] } else { expected },
+        retriable,
     })
+}
+
+fn statuses(r: &mut Reader<'_>, Int64Range { start, end }: &Int64Range) -> Read<(u16, u16)> {
+    match (u16::try_from(*start), u16::try_from(*end)) {
+        (Ok(start), Ok(end)) if (100..end).contains(&start) && end <= 600 => Ok((start, end)),
+        _ => Err(r.refuse("not a range of statuses")),
+    }
 }
 
 fn payload(r: &mut Reader<'_>, proto: &proto::Payload) -> Read<Vec<u8>> {

@@ -144,8 +144,7 @@ pub(crate) fn config(r: &mut Reader<'_>, any: &Any) -> Read<Option<HttpFilterCon
     if holds::<HeaderMutation>(any) {
         return r.unpack(any, |r, p| {
             let HeaderMutation { mutations, most_specific_header_mutations_wins } = p;
-            refuse_set!(r, "not implemented", most_specific_header_mutations_wins);
-            header_mutation::read(r, mutations.as_ref()).map(Some)
+            header_mutation::read(r, mutations.as_ref(), *most_specific_header_mutations_wins).map(Some)
         });
     }
     if holds::<Cors>(any) {

@@ -54,7 +54,7 @@ fn typed(r: &mut Reader<'_>, any: &Any, optional: bool) -> Read<Option<PerRoute>
     let any = &*expanded(r, any)?;
     if holds::<HeaderMutationPerRoute>(any) {
         return r.unpack(any, |r, HeaderMutationPerRoute { mutations }| {
-            header_mutation::read(r, mutations.as_ref()).map(|config| Some(PerRoute::Config(config)))
+            header_mutation::read(r, mutations.as_ref(), false).map(|config| Some(PerRoute::Config(config)))
         });
     }
     if holds::<RbacPerRoute>(any) {
