@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Layers from the bottom: words, pure cores, edges to the world, composition, programs, and what is
 /// for development only.
 const LAYERS: [&[&str]; 6] = [
-    &["weft-types", "weft-match", "weft-proto"],
+    &["weft-types", "weft-match", "weft-proto", "weft-api"],
     &[
         "weft-codec",
         "weft-tables",
@@ -15,10 +15,14 @@ const LAYERS: [&[&str]; 6] = [
         "weft-state",
         "weft-filter",
         "weft-simulate",
+        "weft-validate",
+        "weft-model",
+        "weft-compile",
+        "weft-inject",
     ],
-    &["weft-net", "weft-tls", "weft-http", "weft-telemetry"],
-    &["weft-proxy"],
-    &[],
+    &["weft-net", "weft-tls", "weft-http", "weft-telemetry", "weft-xds", "weft-kube", "weft-ca", "weft-dns"],
+    &["weft-proxy", "weft-node", "weft-control", "weft-console"],
+    &["weftd", "weft", "weft-cli", "weft-cni", "weft-bookinfo"],
     &["weft-lab", "xtask"],
 ];
 
