@@ -35,6 +35,9 @@ struct ProxyOptions {
     /// Connections of the load generator.
     #[arg(long, default_value_t = 64)]
     connections: u32,
+    /// Measure the release binaries that are there.
+    #[arg(long)]
+    no_build: bool,
     /// Also write the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,

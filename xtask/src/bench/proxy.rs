@@ -22,7 +22,9 @@ struct Sample {
 /// Runs the rounds and prints the table.
 pub(super) fn run(options: &ProxyOptions) -> Result<()> {
     let (rounds, seconds) = if options.quick { (3, 3) } else { (options.rounds.max(3), options.seconds) };
-    must(command(&["cargo", "build", "--release", "--quiet", "-p", "weft-proxy", "-p", "xtask"]))?;
+    if !options.no_build {
+        must(command(&["cargo", "build", "--release", "--quiet", "-p", "weft-proxy", "-p", "xtask"]))?;
+    }
     let dir = std::path::absolute("target/bench")?;
     std::fs::create_dir_all(&dir)?;
     let [backend, relay, nginx, envoy, weft, admin_envoy, admin_weft] = free_ports()?;
