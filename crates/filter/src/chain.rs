@@ -1,8 +1,10 @@
 //! The filters of one request, in order.
 
+use std::mem::discriminant;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
-use weft_tables::filter::{HttpFilter as Configured, HttpFilterConfig, PerRoute};
+use weft_tables::filter::{HttpFilter as Configured, PerRoute};
 use weft_tables::route::RouteConfig;
 use weft_types::{Headers, Name, RequestHead, ResponseHead};
 
@@ -13,8 +15,6 @@ use crate::seam::{BodyFlow, Context, Effective, Flow, OpenFilters};
 #[derive(Debug, Default)]
 pub struct Chain {
     filters: SmallVec<[Filter; 4]>,
-    wants_request_body: bool,
-    wants_response_body: bool,
 }
 
 /// Settings by filter name, most specific level first.
@@ -28,10 +28,7 @@ impl Chain {
         let mut chain = Self::default();
         for filter in configured {
             let Some(effective) = effective(filter, levels) else { continue };
-            let Some(filter) = Filter::build(&effective, filter, open) else { continue };
-            let (request, response) = filter.wants_body();
-            chain.wants_request_body |= request;
-            chain.wants_response_body |= response;
+            let Some(filter) = Filter::build(&effective, open) else { continue };
             chain.filters.push(filter);
         }
         chain
@@ -49,16 +46,23 @@ impl Chain {
         self.filters.is_empty()
     }
 
-    /// Whether a filter looks at request bodies.
+    /// Whether a filter looks at this request's body. It may depend on the head: ask after
+    /// [`Chain::request`].
     #[must_use]
     pub fn wants_request_body(&self) -> bool {
-        self.wants_request_body
+        self.filters.iter().any(|f| f.wants_body().0)
     }
 
-    /// Whether a filter looks at response bodies.
+    /// Whether a filter looks at the response's body.
     #[must_use]
     pub fn wants_response_body(&self) -> bool {
-        self.wants_response_body
+        self.filters.iter().any(|f| f.wants_body().1)
+    }
+
+    /// Whether a filter may change the response's body, so that its length is not known beforehand.
+    #[must_use]
+    pub fn changes_response_body(&self) -> bool {
+        self.filters.iter().any(|f| f.changes_body().1)
     }
 
     /// Runs filter `index` on the request head. The pipeline goes through the indices in order and
@@ -120,17 +124,29 @@ impl Chain {
     }
 }
 
-/// The setting of the first level that names the filter decides.
+/// What the filter runs by; `None`: it is off. The first level that names the filter decides whether
+/// it runs. Settings of another kind of filter under its name count for nothing.
 fn effective<'a>(filter: &'a Configured, levels: Levels<'a>) -> Option<Effective<'a>> {
-    let setting = levels.iter().find_map(|level| level.iter().find(|(name, _)| *name == filter.name));
-    let config: &HttpFilterConfig = match setting.map(|(_, s)| s) {
+    let fits = |setting: &&PerRoute| match setting {
+        PerRoute::Config(config) => discriminant(config) == discriminant(&filter.config),
+        PerRoute::Disabled | PerRoute::Enabled => true,
+    };
+    let setting_of = |level: &'a [(Name, PerRoute)]| {
+        level.iter().find(|(name, _)| *name == filter.name).map(|(_, setting)| setting).filter(fits)
+    };
+    let mut settings = levels.iter().filter_map(|level| setting_of(level)).peekable();
+    let config = match settings.peek() {
         Some(PerRoute::Disabled) => return None,
         Some(PerRoute::Config(config)) => config,
         Some(PerRoute::Enabled) => &filter.config,
         None if filter.disabled => return None,
         None => &filter.config,
     };
-    Some(Effective { name: &filter.name, config })
+    let levels = settings.filter_map(|setting| match setting {
+        PerRoute::Config(config) => Some(config),
+        PerRoute::Disabled | PerRoute::Enabled => None,
+    });
+    Some(Effective { name: &filter.name, config, base: &filter.config, levels: levels.collect() })
 }
 
 /// The levels of a route decision, most specific first: weighted cluster, route, host, configuration.
@@ -146,3 +162,6 @@ pub fn levels<'a>(
     all.extend([route, host, &config.per_filter[..]]);
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,13 +9,23 @@
 //! request ─► f1 ─► f2 ─► f3 ─► router ─► upstream
 //! response ◄ f1 ◄─ f2 ◄─ f3 ◄──────────────┘
 //! ```
+//!
+//! Invariants: time, dice and facts come in as arguments ([`Context`]); a reply carries flag and detail;
+//! what a filter counts in the process it gives back on every path; the common chain allocates nothing.
 #![forbid(unsafe_code)]
 
 pub mod builtin;
 pub mod chain;
+pub mod context;
+pub mod limiters;
 pub mod network;
+pub mod reply;
 pub mod seam;
+#[cfg(test)]
+mod testing;
 mod values;
 
 pub use chain::Chain;
-pub use seam::{BodyFlow, Context, Facts, Flow, HttpFilter, LocalReply, OpenFilters};
+pub use context::{Context, CountScope, Facts};
+pub use reply::LocalReply;
+pub use seam::{BodyFlow, Flow, HttpFilter, OpenFilters};

@@ -13,15 +13,15 @@ use crate::seam::{Context, Flow, HttpFilter, LocalReply, Shared};
 #[derive(Debug)]
 pub(crate) struct FaultFilter {
     config: Arc<Fault>,
-    /// What is still to come after the delay.
-    abort: Option<AbortKind>,
+    /// The delay is over or did not come; the abort is next.
     delayed: bool,
+    /// The fault that this request counts for, given back at its end.
     counted: Option<Shared>,
 }
 
 impl FaultFilter {
     pub(crate) fn new(config: Arc<Fault>) -> Self {
-        Self { config, abort: None, delayed: false, counted: None }
+        Self { config, delayed: false, counted: None }
     }
 
     fn applies(&self, head: &RequestHead, cx: &Context) -> bool {
@@ -36,33 +36,59 @@ impl FaultFilter {
         cluster && node && fault.headers.iter().all(|m| m.matches(head))
     }
 
-    fn begin(&mut self, cx: &Context) -> bool {
-        let active = &cx.shared.active_faults;
+    /// How long to wait, if this request is to wait.
+    fn delay(&self, head: &RequestHead, dice: &mut dyn Random) -> Option<Duration> {
+        let delay = self.config.delay?;
+        let share = match delay.fixed {
+            Some(_) => delay.share,
+            None => lowered(delay.share, head, "x-envoy-fault-delay-request-percentage"),
+        };
+        if !share.includes(dice.next_u64()) {
+            return None;
+        }
+        let header = || number(head, "x-envoy-fault-delay-request").map(Duration::from_millis);
+        delay.fixed.or_else(header).filter(|time| !time.is_zero())
+    }
+
+    /// What to answer with, if this request is to be aborted.
+    fn abort(&self, head: &RequestHead, dice: &mut dyn Random) -> Option<LocalReply> {
+        let abort = self.config.abort?;
+        let by_header = abort.kind == AbortKind::Header;
+        let share = if by_header {
+            lowered(abort.share, head, "x-envoy-fault-abort-request-percentage")
+        } else {
+            abort.share
+        };
+        if !share.includes(dice.next_u64()) {
+            return None;
+        }
+        let mut reply = LocalReply::new(200, "fault filter abort", "fault_filter_abort")
+            .flag(ResponseFlag::FaultInjected);
+        match abort.kind {
+            AbortKind::Http(status) => reply.status = status,
+            AbortKind::Grpc(status) => reply.grpc_status = Some(status),
+            AbortKind::Header => match (http_status(head), grpc_status(head)) {
+                (Some(status), _) => reply.status = status,
+                (None, Some(status)) => reply.grpc_status = Some(status),
+                (None, None) => return None,
+            },
+        }
+        Some(reply)
+    }
+
+    /// Counts this request among the faults in progress, once; false if there are too many.
+    fn begin(&mut self, cx: &mut Context) -> bool {
         if self.counted.is_some() {
             return true;
         }
-        if self.config.max_active.is_some_and(|max| active.load(Ordering::Relaxed) >= max) {
+        let most = self.config.max_active.unwrap_or(u32::MAX);
+        let one_more = |active: u32| active.checked_add(1).filter(|_| active < most);
+        if cx.shared.active_faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            cx.count("fault.faults_overflow");
             return false;
         }
-        active.fetch_add(1, Ordering::Relaxed);
         self.counted = Some(cx.shared.clone());
         true
-    }
-
-    fn abort(&mut self, kind: AbortKind, cx: &mut Context) -> Flow {
-        if !self.begin(cx) {
-            cx.counts.push(("fault.faults_overflow", 1));
-            return Flow::Continue;
-        }
-        cx.counts.push(("fault.aborts_injected", 1));
-        let mut reply = LocalReply::new(200, "fault filter abort", "fault_filter_abort")
-            .flag(ResponseFlag::FaultInjected);
-        match kind {
-            AbortKind::Http(status) => reply.status = status,
-            AbortKind::Grpc(status) => reply.grpc_status = Some(status),
-            AbortKind::Header => return Flow::Continue,
-        }
-        Flow::Reply(Box::new(reply))
     }
 }
 
@@ -83,73 +109,49 @@ impl HttpFilter for FaultFilter {
         dice: &mut dyn Random,
     ) -> Flow {
         // Called a second time after the delay it asked for.
-        if self.delayed {
-            return match self.abort.take() {
-                Some(kind) => self.abort(kind, cx),
-                None => Flow::Continue,
-            };
-        }
-        if !self.applies(head, cx) {
-            return Flow::Continue;
-        }
-        let config = self.config.clone();
-        let abort = config
-            .abort
-            .filter(|a| {
-                share(a.share, head, "x-envoy-fault-abort-request-percentage", config.header_control)
-                    .includes(dice.next_u64())
-            })
-            .and_then(|a| abort_kind(a.kind, head));
-        let delay = config
-            .delay
-            .filter(|d| {
-                share(d.share, head, "x-envoy-fault-delay-request-percentage", config.header_control)
-                    .includes(dice.next_u64())
-            })
-            .and_then(|d| d.fixed.or_else(|| milliseconds(head, "x-envoy-fault-delay-request")));
-        if let Some(delay) = delay {
-            if self.begin(cx) {
-                self.delayed = true;
-                self.abort = abort;
-                cx.flags.insert(ResponseFlag::DelayInjected);
-                cx.counts.push(("fault.delays_injected", 1));
-                return Flow::Delay(delay);
+        if !self.delayed {
+            if !self.applies(head, cx) {
+                return Flow::Continue;
             }
-            cx.counts.push(("fault.faults_overflow", 1));
+            self.delayed = true;
+            if let Some(time) = self.delay(head, dice)
+                && self.begin(cx)
+            {
+                cx.flags.insert(ResponseFlag::DelayInjected);
+                cx.count("fault.delays_injected");
+                return Flow::Delay(time);
+            }
         }
-        match abort {
-            Some(kind) => self.abort(kind, cx),
-            None => Flow::Continue,
+        match self.abort(head, dice) {
+            Some(reply) if self.begin(cx) => {
+                cx.count("fault.aborts_injected");
+                Flow::Reply(Box::new(reply))
+            }
+            _ => Flow::Continue,
         }
     }
 }
 
-/// The share, lowered (never raised) by the client's header where headers may control faults.
-fn share(
-    configured: FractionalPercent,
-    head: &RequestHead,
-    header: &str,
-    header_control: bool,
-) -> FractionalPercent {
-    let asked =
-        header_control.then(|| head.headers.get_str(header)).flatten().and_then(|v| v.parse::<u32>().ok());
-    match asked {
-        Some(asked) => FractionalPercent { numerator: asked.min(configured.numerator), ..configured },
-        None => configured,
-    }
+/// The share, lowered (never raised) by the client's header.
+fn lowered(configured: FractionalPercent, head: &RequestHead, header: &str) -> FractionalPercent {
+    let asked = number(head, header).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+    let numerator = asked.map_or(configured.numerator, |asked| asked.min(configured.numerator));
+    FractionalPercent { numerator, ..configured }
 }
 
-fn abort_kind(kind: AbortKind, head: &RequestHead) -> Option<AbortKind> {
-    if kind != AbortKind::Header {
-        return Some(kind);
-    }
-    let number = |name: &str| head.headers.get_str(name).and_then(|v| v.parse::<u32>().ok());
-    if let Some(status) = number("x-envoy-fault-abort-request").filter(|s| (200..600).contains(s)) {
-        return u16::try_from(status).ok().map(AbortKind::Http);
-    }
-    number("x-envoy-fault-abort-grpc-request").map(AbortKind::Grpc)
+fn http_status(head: &RequestHead) -> Option<u16> {
+    number(head, "x-envoy-fault-abort-request")
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (200..600).contains(status))
 }
 
-fn milliseconds(head: &RequestHead, name: &str) -> Option<Duration> {
-    head.headers.get_str(name).and_then(|v| v.parse().ok()).map(Duration::from_millis)
+fn grpc_status(head: &RequestHead) -> Option<u32> {
+    number(head, "x-envoy-fault-abort-grpc-request").and_then(|status| u32::try_from(status).ok())
 }
+
+fn number(head: &RequestHead, name: &str) -> Option<u64> {
+    head.headers.get_str(name).and_then(|v| v.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests;

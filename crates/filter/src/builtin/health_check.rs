@@ -37,3 +37,34 @@ impl HttpFilter for HealthCheck {
         Flow::Reply(Box::new(reply))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use crate::testing::{chain, context, filter, get, reply};
+
+    const CHECK: &str = "headers: [{name: ':path', string_match: {exact: /healthz}}]";
+
+    fn checks(pass_through: bool) -> crate::Chain {
+        let fields = format!("pass_through_mode: {pass_through}, {CHECK}");
+        chain(&filter("h", "health_check.v3.HealthCheck", &fields), "match: {prefix: /}, route: {cluster: a}")
+    }
+
+    #[test]
+    fn checks_are_answered_and_nothing_else() {
+        let answer = reply(&mut checks(false), &mut get("/healthz"), &mut context()).unwrap();
+        assert_eq!((answer.status, &*answer.detail.word), (200, "health_check_ok"));
+        assert!(reply(&mut checks(false), &mut get("/other"), &mut context()).is_none());
+        assert!(reply(&mut checks(true), &mut get("/healthz"), &mut context()).is_none());
+    }
+
+    #[test]
+    fn a_process_that_is_told_to_fail_fails() {
+        let mut cx = context();
+        cx.shared.failing.store(true, Ordering::Relaxed);
+        let answer = reply(&mut checks(false), &mut get("/healthz"), &mut cx).unwrap();
+        assert_eq!((answer.status, answer.flags.to_string()), (503, "LH".to_owned()));
+        assert_eq!(answer.headers.get_str("x-envoy-immediate-health-check-fail"), Some("true"));
+    }
+}

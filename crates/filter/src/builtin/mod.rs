@@ -1,7 +1,7 @@
 //! The built-in filters: an enum, so that the common chain costs no allocation and no indirection.
 
 use bytes::Bytes;
-use weft_tables::filter::{HttpFilter as Configured, HttpFilterConfig};
+use weft_tables::filter::HttpFilterConfig;
 use weft_types::{Headers, Random, RequestHead, ResponseHead};
 
 use crate::seam::{BodyFlow, Context, Effective, Flow, HttpFilter, OpenFilters};
@@ -9,12 +9,14 @@ use crate::seam::{BodyFlow, Context, Effective, Flow, HttpFilter, OpenFilters};
 mod buffer;
 mod cors;
 mod fault;
+mod grpc_stats;
 mod header_mutation;
 mod health_check;
+mod local_ratelimit;
 mod rbac;
 mod set_filter_state;
 
-pub use rbac::{RbacVerdict, evaluate as evaluate_rbac};
+pub use rbac::evaluate::{RbacVerdict, evaluate as evaluate_rbac};
 
 /// A filter at work on one request.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) enum Filter {
     SetFilterState(set_filter_state::SetFilterStateFilter),
     HealthCheck(health_check::HealthCheck),
     Buffer(buffer::BufferFilter),
+    GrpcStats(grpc_stats::GrpcStatsFilter),
+    LocalRateLimit(local_ratelimit::LocalRateLimitFilter),
     Open(Box<dyn HttpFilter>),
 }
 
@@ -39,31 +43,22 @@ macro_rules! each {
             Self::SetFilterState($filter) => $call,
             Self::HealthCheck($filter) => $call,
             Self::Buffer($filter) => $call,
+            Self::GrpcStats($filter) => $call,
+            Self::LocalRateLimit($filter) => $call,
             Self::Open($filter) => $call,
         }
     };
 }
 
 impl Filter {
-    /// The filter for its effective configuration; `None` for filters that do nothing per request.
-    pub(crate) fn build(
-        effective: &Effective<'_>,
-        configured: &Configured,
-        open: &OpenFilters,
-    ) -> Option<Self> {
+    /// The filter for its effective configuration; `None`: an open filter that nobody registered.
+    pub(crate) fn build(effective: &Effective<'_>, open: &OpenFilters) -> Option<Self> {
         Some(match effective.config {
             HttpFilterConfig::Fault(config) => Self::Fault(fault::FaultFilter::new(config.clone())),
-            HttpFilterConfig::HeaderMutation(config) => {
-                // A route's mutations come after the chain's, both apply.
-                let base = match &configured.config {
-                    HttpFilterConfig::HeaderMutation(base) if !std::sync::Arc::ptr_eq(base, config) => {
-                        Some(base.clone())
-                    }
-                    _ => None,
-                };
-                Self::HeaderMutation(header_mutation::HeaderMutationFilter::new(base, config.clone()))
+            HttpFilterConfig::HeaderMutation(_) => {
+                Self::HeaderMutation(header_mutation::HeaderMutationFilter::new(effective))
             }
-            HttpFilterConfig::Cors(config) => Self::Cors(cors::CorsFilter::new(config.clone())),
+            HttpFilterConfig::Cors(_) => Self::Cors(cors::CorsFilter::new(effective)),
             HttpFilterConfig::Rbac(config) => Self::Rbac(rbac::RbacFilter::new(config.clone())),
             HttpFilterConfig::SetFilterState(config) => {
                 Self::SetFilterState(set_filter_state::SetFilterStateFilter::new(config.clone()))
@@ -73,7 +68,10 @@ impl Filter {
             }
             HttpFilterConfig::Buffer(limit) => Self::Buffer(buffer::BufferFilter::new(*limit)),
             HttpFilterConfig::Open(config) => Self::Open((open.0.get(&config.kind)?)(config)),
-            HttpFilterConfig::GrpcStats | HttpFilterConfig::LocalRateLimit(_) => return None,
+            HttpFilterConfig::GrpcStats => Self::GrpcStats(grpc_stats::GrpcStatsFilter::default()),
+            HttpFilterConfig::LocalRateLimit(config) => {
+                Self::LocalRateLimit(local_ratelimit::LocalRateLimitFilter::new(config.clone()))
+            }
         })
     }
 
@@ -109,5 +107,9 @@ impl Filter {
 
     pub(crate) fn wants_body(&self) -> (bool, bool) {
         each!(self, f => f.wants_body())
+    }
+
+    pub(crate) fn changes_body(&self) -> (bool, bool) {
+        each!(self, f => f.changes_body())
     }
 }

@@ -2,114 +2,18 @@
 
 use std::sync::Arc;
 
-use weft_match::StringMatcher;
 use weft_tables::cluster::MetadataValue;
-use weft_tables::filter::{MetadataMatcher, Permission, Principal, Rbac, RbacAction, RbacRules};
+use weft_tables::filter::{Rbac, RbacAction};
 use weft_types::{Detail, Name, Random, RequestHead};
 
-use crate::seam::{Context, Flow, HttpFilter, LocalReply};
+use crate::seam::{Context, CountScope, Flow, HttpFilter, LocalReply};
 
-/// The outcome of rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RbacVerdict {
-    /// It passes.
-    pub allowed: bool,
-    /// The policy that matched.
-    pub policy: Option<Name>,
-}
+pub(super) mod evaluate;
 
-/// Judges a connection (`head` absent) or a request. HTTP-only tests never hold without a head.
-#[must_use]
-pub fn evaluate(rules: &RbacRules, head: Option<&RequestHead>, cx: &Context) -> RbacVerdict {
-    let policy = rules
-        .policies
-        .iter()
-        .find(|(_, p)| {
-            p.permissions.iter().any(|t| permits(t, head, cx))
-                && p.principals.iter().any(|t| is_principal(t, head, cx))
-        })
-        .map(|(name, _)| name.clone());
-    let allowed = match rules.action {
-        RbacAction::Allow => policy.is_some(),
-        RbacAction::Deny => policy.is_none(),
-        RbacAction::Log => true,
-    };
-    RbacVerdict { allowed, policy }
-}
+use evaluate::{RbacVerdict, evaluate};
 
-fn permits(test: &Permission, head: Option<&RequestHead>, cx: &Context) -> bool {
-    match test {
-        Permission::And(all) => all.iter().all(|t| permits(t, head, cx)),
-        Permission::Or(any) => any.iter().any(|t| permits(t, head, cx)),
-        Permission::Not(inner) => !permits(inner, head, cx),
-        Permission::Any => true,
-        Permission::Header(matcher) => head.is_some_and(|h| matcher.matches(h)),
-        Permission::UrlPath(matcher) => head.is_some_and(|h| matcher.matches(h.path_only().as_bytes())),
-        Permission::DestinationIp(ranges) => cx.facts.local.is_some_and(|a| ranges.contains(a.ip())),
-        Permission::DestinationPort(port) => cx.facts.local.is_some_and(|a| a.port() == *port),
-        Permission::DestinationPorts(start, end) => {
-            cx.facts.local.is_some_and(|a| a.port() >= *start && u32::from(a.port()) < *end)
-        }
-        Permission::ServerName(matcher) => {
-            matcher.matches(cx.facts.server_name.as_deref().unwrap_or_default().as_bytes())
-        }
-        Permission::Metadata(matcher) => metadata_matches(matcher, cx),
-    }
-}
-
-fn is_principal(test: &Principal, head: Option<&RequestHead>, cx: &Context) -> bool {
-    match test {
-        Principal::And(all) => all.iter().all(|t| is_principal(t, head, cx)),
-        Principal::Or(any) => any.iter().any(|t| is_principal(t, head, cx)),
-        Principal::Not(inner) => !is_principal(inner, head, cx),
-        Principal::Any => true,
-        Principal::Authenticated(matcher) => authenticated(matcher.as_ref(), cx),
-        Principal::SourceIp(ranges) => cx.facts.source.is_some_and(|a| ranges.contains(a.ip())),
-        Principal::DirectRemoteIp(ranges) => cx.facts.direct_remote.is_some_and(|a| ranges.contains(a.ip())),
-        Principal::RemoteIp(ranges) => cx.facts.remote.is_some_and(|a| ranges.contains(a.ip())),
-        Principal::Header(matcher) => head.is_some_and(|h| matcher.matches(h)),
-        Principal::UrlPath(matcher) => head.is_some_and(|h| matcher.matches(h.path_only().as_bytes())),
-        Principal::Metadata(matcher) => metadata_matches(matcher, cx),
-        Principal::FilterState(key, matcher) => {
-            cx.state.get(key).is_some_and(|v| matcher.matches(v.as_bytes()))
-        }
-    }
-}
-
-/// URI names first, then DNS names, then the subject: the first kind that the certificate has is
-/// what counts, as in Envoy.
-fn authenticated(matcher: Option<&StringMatcher>, cx: &Context) -> bool {
-    let facts = &cx.facts;
-    if !facts.peer_verified {
-        return false;
-    }
-    let Some(matcher) = matcher else { return true };
-    if !facts.peer_uris.is_empty() {
-        return facts.peer_uris.iter().any(|u| matcher.matches(u.as_bytes()));
-    }
-    if !facts.peer_dns.is_empty() {
-        return facts.peer_dns.iter().any(|d| matcher.matches(d.as_bytes()));
-    }
-    matcher.matches(facts.peer_subject.as_bytes())
-}
-
-fn metadata_matches(matcher: &MetadataMatcher, cx: &Context) -> bool {
-    let mut value = cx.metadata.get(&matcher.filter);
-    for key in &matcher.path {
-        value = match value {
-            Some(MetadataValue::Struct(fields)) => fields.get(key),
-            _ => None,
-        };
-    }
-    let found = match value {
-        Some(MetadataValue::String(text)) => matcher.value.matches(text.as_bytes()),
-        Some(MetadataValue::List(items)) => {
-            items.iter().any(|i| matches!(i, MetadataValue::String(t) if matcher.value.matches(t.as_bytes())))
-        }
-        _ => false,
-    };
-    found != matcher.invert
-}
+/// Under which the filter leaves its notes.
+const NOTES: &str = "envoy.filters.http.rbac";
 
 /// `envoy.filters.http.rbac`.
 #[derive(Debug)]
@@ -121,25 +25,56 @@ impl RbacFilter {
     pub(crate) fn new(config: Arc<Rbac>) -> Self {
         Self { config }
     }
+
+    /// Rules that only count and note.
+    fn shadow(&self, head: &RequestHead, cx: &mut Context) {
+        let Some(rules) = &self.config.shadow else { return };
+        let verdict = evaluate(rules, Some(head), cx);
+        let prefix = &*self.config.shadow_stat_prefix;
+        let word = if verdict.allowed { "shadow_allowed" } else { "shadow_denied" };
+        if prefix.is_empty() {
+            cx.count(if verdict.allowed { "rbac.shadow_allowed" } else { "rbac.shadow_denied" });
+        } else {
+            let dot = if prefix.ends_with('.') { "" } else { "." };
+            let name = Name::from(format!("rbac.{prefix}{dot}{word}"));
+            cx.named_counts.push((CountScope::Manager, name, 1));
+        }
+        note(cx, &format!("{prefix}shadow_"), &verdict);
+    }
+}
+
+/// Leaves the verdict for the log.
+fn note(cx: &mut Context, prefix: &str, verdict: &RbacVerdict) {
+    if let Some(policy) = &verdict.policy {
+        let value = MetadataValue::String((**policy).into());
+        cx.note(NOTES, format!("{prefix}effective_policy_id"), value);
+    }
+    let result = MetadataValue::String(if verdict.allowed { "allowed" } else { "denied" }.into());
+    cx.note(NOTES, format!("{prefix}engine_result"), result);
 }
 
 impl HttpFilter for RbacFilter {
     fn on_request(&mut self, head: &mut RequestHead, _: bool, cx: &mut Context, _: &mut dyn Random) -> Flow {
-        if let Some(shadow) = &self.config.shadow {
-            let verdict = evaluate(shadow, Some(head), cx);
-            cx.counts.push((if verdict.allowed { "rbac.shadow_allowed" } else { "rbac.shadow_denied" }, 1));
-        }
+        self.shadow(head, cx);
         let Some(rules) = &self.config.rules else { return Flow::Continue };
         let verdict = evaluate(rules, Some(head), cx);
+        note(cx, "enforced_", &verdict);
+        if rules.action == RbacAction::Log {
+            cx.note("envoy.common", "access_log_hint", MetadataValue::Bool(verdict.policy.is_some()));
+        }
         if verdict.allowed {
-            cx.counts.push(("rbac.allowed", 1));
+            cx.count("rbac.allowed");
             return Flow::Continue;
         }
-        cx.counts.push(("rbac.denied", 1));
-        let policy = verdict.policy.as_deref().unwrap_or("none").replace(|c: char| c.is_whitespace(), "_");
+        cx.count("rbac.denied");
+        let policy =
+            verdict.policy.as_deref().unwrap_or("none").replace(|c: char| c.is_ascii_whitespace(), "_");
         let mut reply = LocalReply::new(403, "RBAC: access denied", "");
         reply.detail =
             Detail { word: format!("rbac_access_denied_matched_policy[{policy}]").into(), object: None };
         Flow::Reply(Box::new(reply))
     }
 }
+
+#[cfg(test)]
+mod tests;

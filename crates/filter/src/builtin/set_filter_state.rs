@@ -32,3 +32,25 @@ impl HttpFilter for SetFilterStateFilter {
         Flow::Continue
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Fixed, chain, context, filter, with};
+
+    #[test]
+    fn values_are_left_under_their_keys() {
+        let entries = "on_request_headers: [
+            {object_key: k1, factory_key: envoy.string, format_string: {text_format_source: {inline_string: 'v %REQ(x-a)%'}}},
+            {object_key: k2, factory_key: envoy.string, skip_if_empty: true,
+             format_string: {text_format_source: {inline_string: '%REQ(x-no)%'}}},
+            {object_key: k3, factory_key: envoy.string, format_string: {text_format_source: {inline_string: '%REQ(x-no)%'}}}]";
+        let mut cx = context();
+        let mut chain = chain(
+            &filter("s", "set_filter_state.v3.Config", entries),
+            "match: {prefix: /}, route: {cluster: a}",
+        );
+        chain.request(0, &mut with(&[("x-a", "1")]), true, &mut cx, &mut Fixed(0));
+        let left: Vec<(&str, &str)> = cx.state.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(left, [("k1", "v 1"), ("k3", "")]);
+    }
+}
