@@ -1,0 +1,5 @@
+//! The Bookinfo program.
+
+fn main() -> std::process::ExitCode {
+    weft_bookinfo::main()
+}
