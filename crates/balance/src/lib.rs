@@ -20,6 +20,7 @@
 pub mod balancer;
 pub mod edf;
 pub mod hash;
+pub mod health;
 pub mod host_set;
 mod maglev;
 pub mod outlier;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use weft_filter::OpenFilters;
 use weft_filter::seam::Shared as FilterShared;
 use weft_net::ListenerSource;
@@ -42,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) log_files: LogFiles,
     clusters: Mutex<HashMap<Name, Arc<ClusterShared>>>,
     swept: Mutex<HashSet<Name>>,
+    unchecked: UnboundedSender<Arc<ClusterShared>>,
+    to_check: Mutex<Option<UnboundedReceiver<Arc<ClusterShared>>>>,
     server_tls: Mutex<HashMap<Arc<ServerTls>, Arc<ServerContext>>>,
     client_tls: Mutex<HashMap<Arc<ClientTls>, Arc<ClientContext>>>,
     runtime: tokio::runtime::Handle,
@@ -63,6 +66,8 @@ impl Process {
         };
         let secrets = Arc::new(SecretStore::new());
         secrets.set_all(&tables.secrets);
+        // No more waits in it than clusters are configured.
+        let (unchecked, to_check) = tokio::sync::mpsc::unbounded_channel();
         Arc::new(Self {
             node: tables.bootstrap.clone(),
             tables: ArcSwap::from_pointee(tables),
@@ -77,6 +82,8 @@ impl Process {
             log_files: LogFiles::default(),
             clusters: Mutex::default(),
             swept: Mutex::default(),
+            unchecked,
+            to_check: Mutex::new(Some(to_check)),
             server_tls: Mutex::default(),
             client_tls: Mutex::default(),
             runtime,
@@ -90,7 +97,7 @@ impl Process {
     /// follows what is called, not what is configured (invariant 9).
     pub(crate) async fn cluster(&self, name: &Name) -> Option<Arc<ClusterShared>> {
         let shared = self.cluster_now(name)?;
-        shared.resolved().await;
+        shared.warm().await;
         Some(shared)
     }
 
@@ -107,7 +114,16 @@ impl Process {
         clusters.insert(name.clone(), shared.clone());
         drop(clusters);
         crate::upstream::discover::start(&shared, &self.runtime);
+        if shared.config.health_check.is_some() {
+            // Fails only when the process ends.
+            let _ = self.unchecked.send(shared.clone());
+        }
         Some(shared)
+    }
+
+    /// Clusters whose members are to be checked from now on; for the one task that does.
+    pub(crate) fn unchecked(&self) -> Option<UnboundedReceiver<Arc<ClusterShared>>> {
+        lock(&self.to_check).take()
     }
 
     /// Whether the caller is to sweep the cluster's outliers: nobody else does.

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 use weft_balance::PickContext;
 use weft_balance::outlier::Outcome;
 use weft_net::copy::Meter;
 use weft_net::{CopyOptions, CopyReport, Side};
-use weft_state::Priority;
+use weft_state::{HostState, Priority};
 use weft_tables::tcp::{TcpProxy, TcpTarget};
 use weft_types::{Detail, ResponseFlag, ResponseFlags};
 
@@ -91,7 +91,7 @@ async fn run(
         }
     };
     record.cluster = Some(target.cluster.clone());
-    let connected = match connect_host(worker, config, target, &cluster, facts, record).await {
+    let (connected, host) = match connect_host(worker, config, target, &cluster, facts, record).await {
         Ok(connected) => connected,
         Err(flag) => {
             record.flags.insert(flag);
@@ -104,17 +104,17 @@ async fn run(
     let counts = Counts::default();
     let mut meter = &counts;
     let copying = io.copy_with(&mut upstream, options, &mut meter);
-    let report = match config.max_connection_duration {
-        None => copying.await,
-        Some(limit) => match timeout(limit, copying).await {
-            Ok(report) => report,
-            Err(_) => {
-                record.flags.insert(ResponseFlag::DurationTimeout);
-                record.received = counts.received.get();
-                record.sent = counts.sent.get();
-                return false;
+    let report = tokio::select! {
+        biased;
+        report = copying => report,
+        cut = cut_off(config, &cluster, &host) => {
+            if let Some(flag) = cut {
+                record.flags.insert(flag);
             }
-        },
+            record.received = counts.received.get();
+            record.sent = counts.sent.get();
+            return false;
+        }
     };
     record.received = report.from_a;
     record.sent = report.from_b;
@@ -127,6 +127,27 @@ async fn run(
         upstream.reset_on_close();
     }
     was_reset(&report)
+}
+
+/// Waits until a connection must end that both sides would keep; where Envoy has a flag for the
+/// reason, it comes back.
+async fn cut_off(config: &TcpProxy, cluster: &ClusterRuntime, host: &HostState) -> Option<ResponseFlag> {
+    let too_long = async {
+        match config.max_connection_duration {
+            Some(limit) => sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    let failed = async {
+        match cluster.config().close_on_unhealthy {
+            true => cluster.shared().fails(host).await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = too_long => Some(ResponseFlag::DurationTimeout),
+        () = failed => None,
+    }
 }
 
 /// Bytes as they come, for a copy that is cut off.
@@ -154,7 +175,7 @@ async fn connect_host(
     cluster: &Rc<ClusterRuntime>,
     facts: &ConnFacts,
     record: &mut TcpRecord,
-) -> Result<connect::Opened, ResponseFlag> {
+) -> Result<(connect::Opened, Arc<HostState>), ResponseFlag> {
     let resources = cluster.state.resources(Priority::Default);
     let mut tried = Vec::new();
     for attempt in 1..=config.max_connect_attempts.max(1) {
@@ -178,7 +199,7 @@ async fn connect_host(
         match connect::tcp(cluster, &host, facts, permit).await {
             Ok(opened) => {
                 cluster.observe(&host, Outcome::ConnectedFinal, &mut worker.dice());
-                return Ok(opened);
+                return Ok((opened, host.state.clone()));
             }
             Err(failure) => {
                 record.transport_failure = failure.transport().map(str::to_owned);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::process::Process;
+use crate::stats::Counting;
+use crate::upstream::health;
 use crate::worker::Worker;
 
 /// Time between two looks at a worker's pools.
@@ -25,6 +27,14 @@ pub(crate) async fn tend_worker(worker: Rc<Worker>) {
 
 /// Runs for the life of the process.
 pub(crate) async fn run(process: Arc<Process>) {
-    let _ = process;
-    std::future::pending::<()>().await;
+    // Hosts are checked before anybody asks for them: the first request is to find the good ones.
+    let tables = process.tables.load_full();
+    for cluster in tables.clusters.values().filter(|c| c.health_check.is_some()) {
+        process.cluster_now(&cluster.name);
+    }
+    let counting = Counting { registry: process.registry.clone(), shard: Rc::new(process.registry.shard()) };
+    let Some(mut unchecked) = process.unchecked() else { return };
+    while let Some(cluster) = unchecked.recv().await {
+        tokio::task::spawn_local(health::run(process.clone(), cluster, counting.clone()));
+    }
 }

@@ -55,7 +55,8 @@ pub struct Cluster {
     pub panic_threshold: f64,
     /// Under that share fail instead of using all hosts (`fail_traffic_on_panic`).
     pub fail_on_panic: bool,
-    /// Close connections of hosts that become unhealthy (`close_connections_on_host_health_failure`).
+    /// Close connections of TCP proxies to hosts that fail their health check
+    /// (`close_connections_on_host_health_failure`); those of HTTP drain in any case.
     pub close_on_unhealthy: bool,
     /// Filters on the upstream side.
     pub http_filters: Vec<HttpFilter>,
@@ -447,6 +448,14 @@ pub enum HealthProbe {
         /// Authority; empty: the endpoint's name, else the cluster's.
         authority: Box<str>,
     },
+}
+
+impl HealthProbe {
+    /// Whether it speaks gRPC.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        matches!(self, Self::Grpc { .. })
+    }
 }
 
 /// The layers between a connection to an endpoint and its bytes, outermost last. Pool keys contain it.

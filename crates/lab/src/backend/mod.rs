@@ -108,8 +108,10 @@ impl Backends {
     pub fn script(&self, given: &BTreeMap<String, Vec<Reply>>) {
         for (name, server) in &self.servers {
             *lock(&server.script) = given.get(name).cloned().unwrap_or_default().into();
-            let checks = given.get(&format!("{name} checks")).unwrap_or(&server.spec.checks);
-            *lock(&server.checks) = checks.clone().into();
+            // Health is a state of the world: it stays until a row says otherwise.
+            if let Some(checks) = given.get(&format!("{name} checks")) {
+                *lock(&server.checks) = checks.clone().into();
+            }
         }
         self.record.clear();
     }

@@ -190,6 +190,19 @@ pub(crate) async fn tcp(
     open(cluster, host, addresses, server_name, None, Protocol { http: false, http2: false }, permit).await
 }
 
+/// Opens a connection for a health check, which neither circuit breakers nor counters see. The flag
+/// tells whether it is encrypted.
+pub(crate) async fn unseen(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    http2: Option<bool>,
+    limit: Duration,
+) -> Result<(Box<dyn Stream>, bool), Failure> {
+    let protocol = Protocol { http: http2.is_some(), http2: http2.unwrap_or(false) };
+    let (stream, _, _, tls) = layers(cluster, host, None, None, None, protocol, limit).await?;
+    Ok((stream, tls))
+}
+
 async fn open(
     cluster: &Rc<ClusterRuntime>,
     host: &HostHandle,

@@ -3,5 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod connect;
 pub(crate) mod discover;
+pub(crate) mod health;
 pub(crate) mod lease;
+pub(crate) mod probe;
 pub(crate) mod shared;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use weft_balance::HostSet;
+use weft_balance::health::Course;
 use weft_balance::transport::for_endpoint;
-use weft_state::{ClusterState, ClusterStates};
+use weft_state::{ClusterState, ClusterStates, HealthFlag, HostState};
 use weft_tables::cluster::{Cluster, Discovery, Endpoints};
 
 /// A cluster of the current configuration with its members and its process-wide state.
@@ -17,8 +18,14 @@ pub(crate) struct ClusterShared {
     pub(crate) config: Arc<Cluster>,
     pub(crate) state: Arc<ClusterState>,
     members: ArcSwap<HostSet>,
+    /// Told when there are other members.
+    pub(crate) membership: Notify,
+    /// Told when a host fails its health check.
+    pub(crate) host_failed: Notify,
     /// The first look-up of names is done, well or not.
     resolved: watch::Sender<bool>,
+    /// The first health check of all members is done, well or not.
+    checked: watch::Sender<bool>,
 }
 
 impl ClusterShared {
@@ -31,10 +38,13 @@ impl ClusterShared {
         let members = members(&config, &state, &endpoints);
         let waits = matches!(config.discovery, Discovery::StrictDns(_) | Discovery::LogicalDns(_));
         Arc::new(Self {
-            config,
             state,
             members: ArcSwap::from_pointee(members),
+            membership: Notify::new(),
+            host_failed: Notify::new(),
             resolved: watch::Sender::new(!waits),
+            checked: watch::Sender::new(config.health_check.is_none()),
+            config,
         })
     }
 
@@ -50,23 +60,56 @@ impl ClusterShared {
 
     /// Waits for the first look-up of its names.
     pub(crate) async fn resolved(&self) {
-        if !*self.resolved.borrow() {
-            let mut resolved = self.resolved.subscribe();
-            let _ = resolved.wait_for(|done| *done).await;
+        wait(&self.resolved).await;
+    }
+
+    /// The first health check of all members is done.
+    pub(crate) fn set_checked(&self) {
+        self.checked.send_replace(true);
+    }
+
+    /// Waits until members are known and were checked once.
+    pub(crate) async fn warm(&self) {
+        wait(&self.resolved).await;
+        wait(&self.checked).await;
+    }
+
+    /// Waits until the host fails a health check that it had passed.
+    pub(crate) async fn fails(&self, host: &HostState) {
+        loop {
+            self.host_failed.notified().await;
+            if host.has(HealthFlag::FailedActiveCheck) {
+                return;
+            }
         }
     }
 
     /// Replaces the members; hosts that stay keep their state.
     pub(crate) fn set_endpoints(&self, endpoints: &Endpoints) {
         self.members.store(Arc::new(members(&self.config, &self.state, endpoints)));
+        self.membership.notify_waiters();
     }
 }
 
 fn members(config: &Arc<Cluster>, state: &Arc<ClusterState>, endpoints: &Endpoints) -> HostSet {
     let now = Instant::now();
     HostSet::new(endpoints, state, |endpoint| {
-        state.host(&endpoint.address, for_endpoint(config, endpoint), now)
+        let host = state.host(&endpoint.address, for_endpoint(config, endpoint), now);
+        match &config.health_check {
+            None => Course::end(&host),
+            // Only a host that was not known a moment ago waits for its first check.
+            Some(_) if host.created() == now => Course::begin(&host),
+            Some(_) => {}
+        }
+        host
     })
+}
+
+async fn wait(until: &watch::Sender<bool>) {
+    if !*until.borrow() {
+        let mut until = until.subscribe();
+        let _ = until.wait_for(|done| *done).await;
+    }
 }
 
 /// A hash of the fields that connections depend on (invariant 5): balancing, retries and outlier

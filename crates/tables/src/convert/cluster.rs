@@ -8,7 +8,7 @@ use super::{
     address, balancing, breakers, discovery, health_check, metadata, network_filter, outlier, transport,
     upstream_http,
 };
-use crate::cluster::{Cluster, Discovery, HealthCheck, HealthProbe, Keepalive, LbPolicy, UpstreamVersion};
+use crate::cluster::{Cluster, Discovery, HealthCheck, Keepalive, LbPolicy, UpstreamVersion};
 use crate::pb::envoy::config::cluster::v3 as proto;
 use crate::pb::envoy::config::core::v3::{BindConfig, HealthCheck as HealthCheckProto, TcpKeepalive};
 
@@ -197,7 +197,7 @@ fn health_check(
 ) -> Read<Option<HealthCheck>> {
     let checks = r.each("health_checks", protos, |r, p| {
         let check = health_check::read(r, p)?;
-        if matches!(check.probe, HealthProbe::Grpc { .. }) && version != UpstreamVersion::Http2 {
+        if check.probe.is_grpc() && version != UpstreamVersion::Http2 {
             return Err(r.refuse_at("grpc_health_check", "only for clusters that are spoken to by HTTP/2"));
         }
         Ok(check)

@@ -115,6 +115,20 @@ stats_group! {
 }
 
 stats_group! {
+    /// `health_check.`
+    HealthCheckStats {
+        counter attempt;
+        counter failure;
+        counter network_failure;
+        counter passive_failure;
+        counter success;
+        counter verify_cluster;
+        gauge degraded;
+        gauge healthy;
+    }
+}
+
+stats_group! {
     /// `outlier_detection.`
     OutlierStats {
         counter ejections_consecutive_5xx;

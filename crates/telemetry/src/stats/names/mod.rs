@@ -7,7 +7,7 @@ pub mod listener;
 pub mod server;
 pub mod status;
 
-pub use cluster::{CircuitBreakerStats, ClusterStats, OutlierStats};
+pub use cluster::{CircuitBreakerStats, ClusterStats, HealthCheckStats, OutlierStats};
 pub use filter::{FaultStats, RateLimitStats, RbacStats};
 pub use http::{HttpStats, ListenerHttpStats};
 pub use listener::{ListenerStats, TcpStats, TlsStats};
