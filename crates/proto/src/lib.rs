@@ -11,6 +11,7 @@
 //! ```
 //!
 //! - [`envoy`], [`google`], [`xds`], [`udpa`]: the messages; [`pb`] is all of them.
+//! - [`istio`]: messages of Istio's own calls.
 //! - [`type_url`], [`any`]: names of messages on the wire, packing and unpacking.
 //! - [`text`]: YAML and JSON to messages, with every problem and its place.
 //! - [`json`]: wire bytes to proto-JSON, nested `Any` expanded.
@@ -42,6 +43,7 @@
 pub mod any;
 mod base64_text;
 mod duration;
+pub mod istio;
 pub mod json;
 mod path;
 pub mod scan;
