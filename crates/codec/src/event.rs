@@ -28,8 +28,10 @@ pub enum ResetReason {
     Remote(u32),
     /// The peer broke the protocol on this stream.
     Protocol,
-    /// The peer's message breaks a rule of messages, or a limit: Envoy's detail word for which.
+    /// The peer's message breaks a rule of messages: Envoy's detail word for which.
     Malformed(&'static str),
+    /// The peer's message is above a limit, or of a kind that we refuse: Envoy's detail word for which.
+    Unwelcome(&'static str),
     /// The connection ended under it.
     ConnectionClosed,
     /// We give it up: not needed any more.

@@ -74,6 +74,8 @@ enum Opening {
 struct Failure {
     code: ErrorCode,
     error: CodecError,
+    /// Whether the caller knows: an event of the stream that it came by may go before.
+    told: bool,
 }
 
 /// One end of an HTTP/2 connection.

@@ -37,7 +37,8 @@ impl Connection {
                     stream.owed += data.len();
                     stream.resume_watch(limit / 2);
                     self.look_ahead(id);
-                    return Poll::Ready(self.unbroken(id).map(|()| Frame::Data(data)));
+                    let cut = self.cut_by_breach(id, data.len());
+                    return Poll::Ready(cut.map_or(Ok(Frame::Data(data)), Err));
                 }
                 Some(Item::Trailers(trailers)) => return Poll::Ready(Ok(Frame::Trailers(trailers))),
                 // An interim head that nobody asked for.
@@ -130,15 +131,14 @@ impl Connection {
     }
 
     /// What came before a breach of the protocol in one piece with it is of no use: an upstream need
-    /// not see the start of a message that is known to be broken.
-    fn unbroken(&self, id: StreamId) -> Result<(), StreamError> {
-        let reset = self.streams.get(&id).and_then(|stream| stream.reset);
-        match reset {
-            Some(reason @ ResetReason::Protocol) if !self.driven && self.codec.side() == Side::Server => {
-                Err(self.stream_error(id, reason))
-            }
-            _ => Ok(()),
-        }
+    /// not see the start of a request that is known to be broken, and its bytes count for nothing.
+    fn cut_by_breach(&mut self, id: StreamId, bytes: usize) -> Option<StreamError> {
+        let server = !self.driven && self.codec.side() == Side::Server;
+        let stream = self.streams.get_mut(&id)?;
+        let reason = stream.reset.filter(|reason| server && *reason == ResetReason::Protocol)?;
+        let unread = (bytes + stream.queued) as u64;
+        stream.counters.body_received = stream.counters.body_received.saturating_sub(unread);
+        Some(self.stream_error(id, reason))
     }
 
     /// Parses what is there already, so that the reader learns of the end with the last piece.

@@ -68,7 +68,8 @@ impl Codec for Http2 {
             Side::Server => self.goaway_sent.is_some_and(|last| last < MAX_31_BITS),
             Side::Client => self.goaway_sent.is_some() || self.goaway_received.is_some(),
         };
-        self.failure.is_some() || (no_more && self.streams.is_empty() && self.events.is_empty())
+        self.failure.as_ref().is_some_and(|failure| failure.told)
+            || (no_more && self.streams.is_empty() && self.events.is_empty())
     }
 
     fn start_drain(&mut self, last_call: bool) {

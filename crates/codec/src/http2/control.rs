@@ -126,22 +126,19 @@ impl Http2 {
         Ok(())
     }
 
-    /// Priorities have no effect (RFC 9113 section 5.3.2), but must be well-formed.
+    /// Priorities have no effect (RFC 9113 section 5.3.2), but must have their size.
     pub(super) fn on_priority(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), Violation> {
         if header.stream == 0 {
             return Err(Violation::protocol("PRIORITY on stream 0"));
         }
-        let code = match frame::read_31_bits(payload) {
-            Some(_) if payload.len() != 5 => ErrorCode::FrameSizeError,
-            None => ErrorCode::FrameSizeError,
-            Some(dependency) if dependency == header.stream => ErrorCode::ProtocolError,
-            Some(_) => return self.flood.idle_frame(),
-        };
+        if payload.len() == 5 {
+            return self.flood.idle_frame();
+        }
         if self.streams.contains_key(&header.stream) {
-            return Err(Violation::stream(header.stream, code));
+            return Err(Violation::stream(header.stream, ErrorCode::FrameSizeError));
         }
         // RST_STREAM has no place on a stream that is idle or gone.
-        Err(Violation::connection(code, "malformed PRIORITY"))
+        Err(Violation::frame_size("PRIORITY is not 5 bytes long"))
     }
 }
 

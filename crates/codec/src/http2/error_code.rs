@@ -46,7 +46,9 @@ pub(super) fn code_of(reason: ResetReason) -> u32 {
         ResetReason::Remote(code) => code,
         ResetReason::Protocol | ResetReason::Malformed(_) => ErrorCode::ProtocolError.value(),
         ResetReason::Cancel => ErrorCode::Cancel.value(),
-        ResetReason::ConnectionClosed | ResetReason::Internal => ErrorCode::InternalError.value(),
+        ResetReason::ConnectionClosed | ResetReason::Internal | ResetReason::Unwelcome(_) => {
+            ErrorCode::InternalError.value()
+        }
     }
 }
 

@@ -25,8 +25,6 @@ pub(super) enum Unusable {
     Field(&'static str),
     /// As a whole it breaks the rule named.
     Section(&'static str),
-    /// The body before it is shorter than its declared length.
-    Length,
 }
 
 impl Unusable {
@@ -35,7 +33,7 @@ impl Unusable {
         match self {
             Self::Refused(word) => word,
             Self::Field(_) => word::FIELD,
-            Self::Section(_) | Self::Length => word::MESSAGING,
+            Self::Section(_) => word::MESSAGING,
         }
     }
 }

@@ -17,7 +17,8 @@ impl Http2 {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            if let Some(failure) = &self.failure {
+            if let Some(failure) = &mut self.failure {
+                failure.told = true;
                 return Err(failure.error.clone());
             }
             let result = match self.next_frame(input) {
@@ -106,7 +107,7 @@ impl Http2 {
         };
         if let Err(Violation::Connection { code, word, reason, in_head }) = outcome {
             let error = CodecError { word, reason: reason.into_owned(), status: None, body: None, in_head };
-            self.failure = Some(Failure { code, error });
+            self.failure = Some(Failure { code, error, told: false });
         }
     }
 
@@ -114,27 +115,24 @@ impl Http2 {
     fn punish_message(&mut self, stream: u32, fault: Unusable) -> Result<(), Violation> {
         let open = self.streams.contains_key(&stream);
         let in_head = !open && self.side == Side::Server;
-        let (code, reason) = match fault {
-            Unusable::Refused(_) => (ErrorCode::InternalError, "refused"),
-            Unusable::Length => (ErrorCode::ProtocolError, "content-length"),
-            Unusable::Field(rule) | Unusable::Section(rule) => (ErrorCode::ProtocolError, rule),
-        };
         let word = fault.word();
-        let malformed = matches!(fault, Unusable::Field(_) | Unusable::Section(_));
-        if malformed && !self.limits.stream_error_on_invalid {
+        let (code, reason, rule) = match fault {
+            Unusable::Refused(_) => (ErrorCode::InternalError, ResetReason::Unwelcome(word), None),
+            Unusable::Field(rule) | Unusable::Section(rule) => {
+                (ErrorCode::ProtocolError, ResetReason::Malformed(word), Some(rule))
+            }
+        };
+        if let Some(rule) = rule.filter(|_| !self.limits.stream_error_on_invalid) {
             if open {
                 self.drop_stream(stream, Closed::ByUs);
-                self.event_reset(stream, ResetReason::Malformed(word));
+                self.event_reset(stream, reason);
             }
-            return Err(Violation::Connection { code, word, reason: reason.into(), in_head });
+            return Err(Violation::Connection { code, word, reason: rule.into(), in_head });
         }
         if in_head {
+            let malformed = rule.is_some();
             self.events.push_back(Event::Refused { stream: StreamId(stream), word, malformed });
         }
-        let reason = match fault {
-            Unusable::Length => ResetReason::Protocol,
-            _ => ResetReason::Malformed(word),
-        };
         self.reset_by_violation(stream, code, reason)
     }
 

@@ -128,7 +128,7 @@ impl Http2 {
             .map_err(|e| Violation::connection(ErrorCode::CompressionError, e.to_string()))
             .map_err(|violation| violation.in_head(purpose == Purpose::Request))?;
         if opener.depends_on_itself {
-            return Err(Violation::stream(opener.stream, ErrorCode::ProtocolError));
+            return Err(Violation::protocol("a stream that depends on itself"));
         }
         let result = match purpose {
             Purpose::Request => self.on_request(opener, fields),
@@ -231,7 +231,7 @@ impl Http2 {
             return Err(Unusable::Section("second head within a body"));
         }
         if !stream.count_body(0, true) {
-            return Err(Unusable::Length);
+            return Err(Unusable::Section("body shorter than content-length"));
         }
         stream.receiving = Receiving::Ended;
         self.events.push_back(Event::Trailers { stream: StreamId(opener.stream), trailers });

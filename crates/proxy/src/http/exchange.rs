@@ -347,6 +347,10 @@ impl Downstream {
                 (ResponseFlag::DownstreamProtocolError, if http2 { BROKEN } else { codec.word })
             }
             (None, ResetReason::Protocol) => (ResponseFlag::DownstreamProtocolError, "http2.remote_reset"),
+            (_, ResetReason::Unwelcome(word)) => (ResponseFlag::DownstreamRemoteReset, word),
+            (None, ResetReason::Remote(_) | ResetReason::Refused) => {
+                (ResponseFlag::DownstreamRemoteReset, "http2.remote_reset")
+            }
             _ => (ResponseFlag::DownstreamConnectionTermination, "downstream_remote_disconnect"),
         };
         self.record.flag(flag);

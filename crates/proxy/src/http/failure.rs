@@ -46,7 +46,7 @@ impl Failure {
         match error.reason {
             ResetReason::Refused => Self::RemoteRefused,
             ResetReason::Remote(_) => Self::RemoteReset,
-            ResetReason::Protocol | ResetReason::Malformed(_) => Self::Protocol,
+            ResetReason::Protocol | ResetReason::Malformed(_) | ResetReason::Unwelcome(_) => Self::Protocol,
             ResetReason::ConnectionClosed => Self::Terminated,
             ResetReason::Cancel | ResetReason::Internal => Self::LocalReset,
         }

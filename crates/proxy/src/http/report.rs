@@ -204,6 +204,7 @@ pub(crate) fn refused(conn: &Rc<HttpConn>, word: &'static str, malformed: bool) 
     } else {
         ResponseFlag::DownstreamRemoteReset
     };
+    conn.stats.inc(|s| s.downstream_rq_rx_reset);
     unborn(conn, word, flag, None, 0);
 }
 

@@ -160,12 +160,12 @@ fn framing() {
             (
                 "5.3.1 HEADERS depend on themselves",
                 frame(kind::HEADERS, 0x25, 1, &[&[0, 0, 0, 1, 7][..], &block(GET)].concat()),
-                Stream(1, PROTOCOL),
+                Connection(PROTOCOL),
             ),
             ("6.3 PRIORITY on stream 0", priority(0, 1), Connection(PROTOCOL)),
             ("6.3 PRIORITY size", post_then(frame(kind::PRIORITY, 0, 1, &[0; 4])), Stream(1, SIZE)),
             ("6.3 PRIORITY size, idle", frame(kind::PRIORITY, 0, 1, &[0; 6]), Connection(SIZE)),
-            ("5.3.1 PRIORITY on itself", post_then(priority(1, 1)), Stream(1, PROTOCOL)),
+            ("5.3.2 PRIORITY on itself", post_then(priority(1, 1)), Nothing),
             ("6.3 PRIORITY on idle", priority(9, 1), Nothing),
             ("6.3 PRIORITY on closed", reset_then(priority(1, 3)), Nothing),
         ],
@@ -470,10 +470,14 @@ fn by_default_malformed_messages_end_the_connection() {
         assert!(written(&mut codec).is_empty(), "no RST_STREAM besides GOAWAY");
     }
     let mut codec = server();
-    let (events, error) = feed(&mut codec, &post_then(headers(1, true, &[(":path", "/")])));
-    let reset = Event::Reset { stream: ONE, reason: ResetReason::Malformed("http2.invalid.header.field") };
-    assert_eq!(format!("{:?}", &events[1..]), format!("{:?}", [reset]));
-    assert!(!error.unwrap().in_head, "the request is known");
+    let mut input = BytesMut::from(&post_then(headers(1, true, &[(":path", "/")]))[..]);
+    codec.receive(&mut input).unwrap();
+    let reset = codec.receive(&mut input).unwrap();
+    assert!(!codec.is_finished(), "the error is still to be told");
+    let told = Event::Reset { stream: ONE, reason: ResetReason::Malformed("http2.invalid.header.field") };
+    assert_eq!(format!("{reset:?}"), format!("{:?}", Some(told)));
+    assert!(!codec.receive(&mut input).unwrap_err().in_head, "the request is known");
+    assert!(codec.is_finished());
 }
 
 #[test]
