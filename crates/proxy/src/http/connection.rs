@@ -22,6 +22,9 @@ use crate::log::Logs;
 use crate::stats::HttpCounters;
 use crate::worker::Worker;
 
+/// Envoy's detail word for a head that did not come in time.
+pub(crate) const HEAD_LATE: &str = "request_header_timeout";
+
 /// What the exchanges of a connection share.
 #[derive(Debug)]
 pub(crate) struct HttpConn {
@@ -166,7 +169,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                 continue;
             }
             () = until_head_is_late(&handle, &manager) => {
-                handle.refuse("request_header_timeout", 408, "request header timeout");
+                handle.refuse(HEAD_LATE, 408, "request header timeout");
                 conn.stats.inc(|s| s.downstream_rq_header_timeout);
                 continue;
             }

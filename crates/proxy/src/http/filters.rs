@@ -64,6 +64,11 @@ impl FilterRun {
         self.chain.borrow().wants_response_body()
     }
 
+    /// Whether the length of response bodies may change on the way.
+    pub(crate) fn changes_response_body(&self) -> bool {
+        self.chain.borrow().changes_response_body()
+    }
+
     /// Passes a piece of response body through the hooks.
     pub(crate) fn response_data(&self, data: &mut Bytes, end: bool) -> Result<(), Box<LocalReply>> {
         hooked(self.chain.borrow_mut().response_data(data, end, &mut self.cx.borrow_mut()))

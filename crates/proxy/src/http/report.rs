@@ -193,7 +193,10 @@ pub(crate) fn protocol_error(conn: &Rc<HttpConn>, error: &ConnError) {
             conn.stats.responded(status);
         }
         let sent = codec.reply_body().len() as u64;
-        unborn(conn, codec.word, ResponseFlag::DownstreamProtocolError, codec.status, sent);
+        // A head that is late breaks no rule of the protocol.
+        let late = codec.word == super::connection::HEAD_LATE;
+        let flags = if late { ResponseFlags::NONE } else { ResponseFlag::DownstreamProtocolError.into() };
+        unborn(conn, codec.word, flags, codec.status, sent);
     }
 }
 
@@ -205,18 +208,18 @@ pub(crate) fn refused(conn: &Rc<HttpConn>, word: &'static str, malformed: bool) 
         ResponseFlag::DownstreamRemoteReset
     };
     conn.stats.inc(|s| s.downstream_rq_rx_reset);
-    unborn(conn, word, flag, None, 0);
+    unborn(conn, word, flag.into(), None, 0);
 }
 
 /// A request that no exchange came of: it counts as one all the same.
-fn unborn(conn: &Rc<HttpConn>, word: &'static str, flag: ResponseFlag, status: Option<u16>, sent: u64) {
+fn unborn(conn: &Rc<HttpConn>, word: &'static str, flags: ResponseFlags, status: Option<u16>, sent: u64) {
     conn.stats.request_began(conn.version());
     conn.stats.request_ended(Instant::now());
     let detail = Detail::word(word);
     let record = LogRecord {
         protocol: Some(conn.version()),
         status,
-        flags: ResponseFlags::from(flag),
+        flags,
         detail: Some(&detail),
         bytes_sent: sent,
         ..base(&conn.worker, &conn.connection)

@@ -140,7 +140,7 @@ impl Downstream {
             }
         }
         self.take_notes();
-        if self.filters.wants_response_body() && head.headers.contains("content-length") && !end {
+        if self.filters.changes_response_body() && head.headers.contains("content-length") && !end {
             // A filter may change the length.
             head.headers.remove("content-length");
         }
