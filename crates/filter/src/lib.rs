@@ -23,7 +23,7 @@ pub mod reply;
 pub mod seam;
 #[cfg(test)]
 mod testing;
-mod values;
+pub mod values;
 
 pub use chain::Chain;
 pub use context::{Context, CountScope, Facts};

@@ -8,7 +8,7 @@ use weft_types::{Headers, RequestHead, ResponseHead};
 
 /// Values from a request alone.
 #[derive(Debug)]
-pub(crate) struct RequestValues<'a>(pub(crate) &'a RequestHead);
+pub struct RequestValues<'a>(pub &'a RequestHead);
 
 impl OperatorValues for RequestValues<'_> {
     fn value(&self, name: &str, argument: &str) -> Option<Cow<'_, [u8]>> {
@@ -22,9 +22,11 @@ impl OperatorValues for RequestValues<'_> {
 
 /// Values from a request and its response.
 #[derive(Debug)]
-pub(crate) struct ResponseValues<'a> {
-    pub(crate) request: Option<&'a RequestHead>,
-    pub(crate) response: &'a ResponseHead,
+pub struct ResponseValues<'a> {
+    /// The request, if it is at hand.
+    pub request: Option<&'a RequestHead>,
+    /// The response.
+    pub response: &'a ResponseHead,
 }
 
 impl OperatorValues for ResponseValues<'_> {

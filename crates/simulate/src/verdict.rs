@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_tables::address::SocketAddress;
-use weft_types::{Detail, Headers, Name, RequestHead, ResponseFlags};
+use weft_types::{Detail, Headers, Name, RequestHead, ResponseFlags, ResponseHead};
 
 /// What would happen to a call.
 #[derive(Clone, Debug)]
@@ -12,11 +12,13 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Chain that took the connection; `None`: no chain did.
     pub chain: Option<Name>,
+    /// Virtual host that took the request.
+    pub virtual_host: Option<Name>,
     /// Route that took the request.
     pub route: Option<Name>,
     /// Flags.
     pub flags: ResponseFlags,
-    /// Cause; `via_upstream` is for the upstream to earn, so it is `None` for forwarded calls.
+    /// Cause, as the access log shows it.
     pub detail: Option<Detail>,
     /// Delay that faults would add.
     pub delay: Duration,
@@ -29,7 +31,7 @@ pub enum Outcome {
     Response {
         /// Status.
         status: u16,
-        /// Fields that the configuration sets.
+        /// Fields, without those that time makes (`date`).
         headers: Headers,
         /// Body.
         body: bytes::Bytes,
@@ -44,18 +46,44 @@ pub enum Outcome {
         head: Option<Box<RequestHead>>,
         /// Clusters that get a copy.
         mirrors: Vec<Name>,
+        /// The upstream's answer as the client would see it; `None` for opaque bytes.
+        answer: Option<Box<ResponseHead>>,
     },
     /// The connection is closed without an answer.
     Closed(&'static str),
 }
 
 impl Verdict {
-    /// The status of the proxy's own answer.
+    /// The verdict before anything is known.
+    pub(crate) fn closed(why: &'static str) -> Self {
+        Self {
+            outcome: Outcome::Closed(why),
+            chain: None,
+            virtual_host: None,
+            route: None,
+            flags: ResponseFlags::NONE,
+            detail: None,
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// The status that the client sees.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match &self.outcome {
             Outcome::Response { status, .. } => Some(*status),
-            _ => None,
+            Outcome::Forwarded { answer, .. } => answer.as_ref().map(|head| head.status),
+            Outcome::Closed(_) => None,
+        }
+    }
+
+    /// The fields that the client sees.
+    #[must_use]
+    pub fn headers(&self) -> Option<&Headers> {
+        match &self.outcome {
+            Outcome::Response { headers, .. } => Some(headers),
+            Outcome::Forwarded { answer, .. } => answer.as_ref().map(|head| &head.headers),
+            Outcome::Closed(_) => None,
         }
     }
 
@@ -66,5 +94,29 @@ impl Verdict {
             Outcome::Forwarded { cluster, .. } => Some(cluster),
             _ => None,
         }
+    }
+
+    /// The host that it goes to.
+    #[must_use]
+    pub fn host(&self) -> Option<&SocketAddress> {
+        match &self.outcome {
+            Outcome::Forwarded { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// The request as the host would see it.
+    #[must_use]
+    pub fn seen(&self) -> Option<&RequestHead> {
+        match &self.outcome {
+            Outcome::Forwarded { head, .. } => head.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Envoy's detail word.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        self.detail.as_ref().map(|detail| &*detail.word)
     }
 }
