@@ -31,6 +31,7 @@ mod reason;
 mod reply;
 mod request;
 mod response;
+mod spelling;
 mod target;
 mod verdict;
 mod writer;

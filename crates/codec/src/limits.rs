@@ -38,6 +38,12 @@ pub struct Limits {
     /// Field names with an underscore are refused in requests (`headers_with_underscores_action`
     /// `REJECT_REQUEST`, default false).
     pub reject_underscores: bool,
+    /// HTTP/1.x: names that are received keep their case on their way to the other side (Envoy
+    /// `preserve_case`, default false).
+    pub keep_case: bool,
+    /// HTTP/1.x: names that do not keep their case are sent as `Proper-Case`, not in lower case
+    /// (`proper_case_words`, default false).
+    pub proper_case: bool,
     /// HTTP/1.x: methods beside the registered ones are taken (`allow_custom_methods`, default false).
     pub allow_custom_methods: bool,
     /// HTTP/2: a malformed message ends its stream, as RFC 9113 section 8.1.1 has it, and not the
@@ -65,6 +71,8 @@ impl Default for Limits {
             allow_extended_connect: false,
             max_control_frames: 10_000,
             reject_underscores: false,
+            keep_case: false,
+            proper_case: false,
             allow_custom_methods: false,
             stream_error_on_invalid: false,
             allow_connect: true,

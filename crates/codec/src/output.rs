@@ -42,6 +42,15 @@ impl Output {
         self.length += bytes.len();
     }
 
+    /// Copies bytes to the end and changes the copy.
+    pub fn put_changed(&mut self, bytes: &[u8], change: impl FnOnce(&mut [u8])) {
+        let start = self.tail.len();
+        self.put(bytes);
+        if let Some(copy) = self.tail.get_mut(start..) {
+            change(copy);
+        }
+    }
+
     /// Adds a body piece to the end, without copying if it is large.
     pub fn push(&mut self, piece: Bytes) {
         if piece.len() < COPY_BELOW {

@@ -1,7 +1,7 @@
 //! Codec limits from configuration.
 
 use weft_codec::Limits;
-use weft_tables::hcm::CodecOptions;
+use weft_tables::hcm::{CodecOptions, HeaderCase};
 
 /// The limits of one side's codecs.
 pub(crate) fn of(options: &CodecOptions, upstream: bool) -> Limits {
@@ -19,6 +19,8 @@ pub(crate) fn of(options: &CodecOptions, upstream: bool) -> Limits {
         initial_connection_window: options.initial_connection_window,
         hpack_table_size: options.hpack_table_size,
         allow_extended_connect: options.allow_connect,
+        keep_case: options.header_case == HeaderCase::Preserve,
+        proper_case: options.header_case == HeaderCase::Proper,
         allow_custom_methods: options.allow_custom_methods,
         stream_error_on_invalid: options.stream_error_on_invalid,
         ..Limits::default()

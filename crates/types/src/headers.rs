@@ -20,7 +20,17 @@ struct Field {
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    spelling: Option<Box<Spelling>>,
 }
+
+/// How names were spelled that the receiver took out of the list, for a sender that writes them anew.
+#[derive(Clone, Default)]
+struct Spelling {
+    taken_out: Vec<Box<[u8]>>,
+}
+
+/// Most spellings that are kept.
+const MAX_SPELLINGS: usize = 8;
 
 impl Headers {
     /// An empty list.
@@ -32,7 +42,36 @@ impl Headers {
     /// An empty list with room for `fields` fields of `bytes` bytes in all.
     #[must_use]
     pub fn with_capacity(fields: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), fields: Vec::with_capacity(fields) }
+        Self { bytes: Vec::with_capacity(bytes), fields: Vec::with_capacity(fields), spelling: None }
+    }
+
+    /// Asks senders to write names as they are here, instead of in the case of their own choice
+    /// (Envoy's `preserve_case`).
+    pub fn keep_case(&mut self) {
+        self.spelling.get_or_insert_default();
+    }
+
+    /// Whether names are to be written as they are.
+    #[must_use]
+    pub fn keeps_case(&self) -> bool {
+        self.spelling.is_some()
+    }
+
+    /// Notes how a name is spelled that is not in the list itself; has an effect only after
+    /// [`Self::keep_case`].
+    pub fn note_spelling(&mut self, name: &[u8]) {
+        if let Some(spelling) = &mut self.spelling
+            && spelling.taken_out.len() < MAX_SPELLINGS
+        {
+            spelling.taken_out.push(name.into());
+        }
+    }
+
+    /// The name as it was spelled, if that was noted.
+    #[must_use]
+    pub fn spelled<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        let taken_out = self.spelling.iter().flat_map(|spelling| &spelling.taken_out);
+        taken_out.map(|spelled| &**spelled).find(|spelled| spelled.eq_ignore_ascii_case(name)).unwrap_or(name)
     }
 
     /// Number of fields (a repeated name counts each time).

@@ -274,7 +274,7 @@ impl Http1 {
         let sent = match &mut exchange.sending {
             Sending::Body(writer) if end => writer
                 .data(&mut self.output, data, false)
-                .and_then(|()| writer.end(&mut self.output, trailers)),
+                .and_then(|()| writer.end(&mut self.output, trailers, self.limits.proper_case)),
             Sending::Body(writer) => writer.data(&mut self.output, data, false),
             Sending::Tunnel { early, end: ended } => {
                 if *ended || early.len() + data.len() > MAX_EARLY_TUNNEL_BYTES {
@@ -373,7 +373,7 @@ impl Codec for Http1 {
             return Err(misuse("the connection takes no request now"));
         }
         let upgrade = encode::asks_upgrade(head);
-        let next = encode::request(&mut self.output, head, upgrade, end)?;
+        let next = encode::request(&mut self.output, head, upgrade, end, self.limits.proper_case)?;
         self.last = StreamId(self.last.0.wrapping_add(1));
         self.exchange = Some(Exchange {
             stream: self.last,
@@ -404,11 +404,12 @@ impl Codec for Http1 {
         }
         if head.is_interim() {
             // HTTP/1.0 knows no interim responses.
-            return if http10 { Ok(()) } else { encode::interim(&mut self.output, head) };
+            let proper_case = self.limits.proper_case;
+            return if http10 { Ok(()) } else { encode::interim(&mut self.output, head, proper_case) };
         }
         let tunnel_refused = asked.connect && !(200..300).contains(&head.status);
         let keep_alive = exchange.keep_alive && !draining && !tunnel_refused;
-        let persistence = Persistence { keep_alive, http10 };
+        let persistence = Persistence { keep_alive, http10, proper_case: self.limits.proper_case };
         let (next, keep_alive) = encode::response(&mut self.output, head, asked, persistence, end)?;
         if let Some(exchange) = &mut self.exchange {
             // A tunnel that ends with the head which grants it is none.
@@ -486,7 +487,7 @@ impl Codec for Http1 {
         let unanswered =
             self.exchange.as_ref().is_none_or(|exchange| matches!(exchange.sending, Sending::Head));
         if self.side == Side::Server && unanswered {
-            reply::write(&mut self.output, error, with);
+            reply::write(&mut self.output, error, with, self.limits.proper_case);
         }
         self.abandon();
     }

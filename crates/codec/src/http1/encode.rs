@@ -8,6 +8,7 @@ use super::framing::Asked;
 use super::method::is_bodiless;
 use super::number::{Written, parse_decimal};
 use super::reason;
+use super::spelling::Names;
 use super::verdict::misuse;
 use super::writer::Writer;
 use crate::{CodecError, Output};
@@ -28,6 +29,8 @@ pub(super) struct Persistence {
     pub(super) keep_alive: bool,
     /// The request came by HTTP/1.0 and 1.0 is served.
     pub(super) http10: bool,
+    /// Names are written in `Proper-Case`.
+    pub(super) proper_case: bool,
 }
 
 /// Writes a request head; `upgrade` tells whether it asks for another protocol.
@@ -39,6 +42,7 @@ pub(super) fn request(
     head: &RequestHead,
     upgrade: bool,
     end: bool,
+    proper_case: bool,
 ) -> Result<Next, CodecError> {
     let connect = head.method == Method::Connect;
     let target = if connect { &head.authority } else { &head.path };
@@ -53,23 +57,25 @@ pub(super) fn request(
     output.put(head.method.as_str().as_bytes());
     output.put(b" ");
     output.put(target.as_bytes());
-    output.put(b" HTTP/1.1\r\nhost: ");
-    output.put(head.authority.as_bytes());
-    output.put(b"\r\n");
-    put_fields(output, &head.headers, |name| is(name, b"host") || (connect && is(name, b"content-length")));
+    output.put(b" HTTP/1.1\r\n");
+    let names = Names::new(&head.headers, proper_case);
+    names.field(output, b"host", head.authority.as_bytes());
+    put_fields(output, &head.headers, names, |name| {
+        is(name, b"host") || (connect && is(name, b"content-length"))
+    });
     let next = if connect {
         Next::Tunnel
     } else if let Some(length) = length {
         Next::Body(Writer::Length(length))
     } else if end {
         if !is_bodiless(&head.method) {
-            output.put(b"content-length: 0\r\n");
+            names.field(output, b"content-length", b"0");
         }
         Next::Body(Writer::Nothing)
     } else if upgrade {
         Next::Tunnel
     } else {
-        output.put(b"transfer-encoding: chunked\r\n");
+        names.field(output, b"transfer-encoding", b"chunked");
         Next::Body(Writer::Chunked)
     };
     output.put(b"\r\n");
@@ -80,10 +86,11 @@ pub(super) fn request(
 ///
 /// # Errors
 /// Something in the head can't stand on the wire.
-pub(super) fn interim(output: &mut Output, head: &ResponseHead) -> Result<(), CodecError> {
+pub(super) fn interim(output: &mut Output, head: &ResponseHead, proper_case: bool) -> Result<(), CodecError> {
     check(&head.headers)?;
     status_line(output, false, head.status);
-    put_fields(output, &head.headers, |name| is(name, b"content-length"));
+    let names = Names::new(&head.headers, proper_case);
+    put_fields(output, &head.headers, names, |name| is(name, b"content-length"));
     output.put(b"\r\n");
     Ok(())
 }
@@ -105,7 +112,8 @@ pub(super) fn response(
     let length = if bodiless { None } else { length(&head.headers, end && content_follows)? };
     check(&head.headers)?;
     status_line(output, persistence.http10, head.status);
-    put_fields(output, &head.headers, |name| bodiless && is(name, b"content-length"));
+    let names = Names::new(&head.headers, persistence.proper_case);
+    put_fields(output, &head.headers, names, |name| bodiless && is(name, b"content-length"));
 
     let mut keep_alive = persistence.keep_alive;
     let next = if tunnel {
@@ -115,22 +123,22 @@ pub(super) fn response(
     } else if let Some(length) = length {
         Next::Body(if asked.head { Writer::Nothing } else { Writer::Length(length) })
     } else if end && !asked.head {
-        output.put(b"content-length: 0\r\n");
+        names.field(output, b"content-length", b"0");
         Next::Body(Writer::Nothing)
     } else if persistence.http10 {
         keep_alive &= asked.head;
         Next::Body(if asked.head { Writer::Nothing } else { Writer::Raw })
     } else {
         // A HEAD response tells how the GET would have been framed, as in Envoy.
-        output.put(b"transfer-encoding: chunked\r\n");
+        names.field(output, b"transfer-encoding", b"chunked");
         Next::Body(if asked.head { Writer::Nothing } else { Writer::Chunked })
     };
     let (said_close, said_keep_alive) = connection_options(&head.headers);
     keep_alive &= !said_close;
     if !keep_alive && !said_close && !tunnel {
-        output.put(b"connection: close\r\n");
+        names.field(output, b"connection", b"close");
     } else if keep_alive && persistence.http10 && !said_keep_alive {
-        output.put(b"connection: keep-alive\r\n");
+        names.field(output, b"connection", b"keep-alive");
     }
     output.put(b"\r\n");
     Ok((next, keep_alive))
@@ -149,9 +157,9 @@ pub(super) fn status_line(output: &mut Output, http10: bool, status: u16) {
 ///
 /// # Errors
 /// A field can't stand on the wire.
-pub(super) fn trailers(output: &mut Output, trailers: &Headers) -> Result<(), CodecError> {
+pub(super) fn trailers(output: &mut Output, trailers: &Headers, proper_case: bool) -> Result<(), CodecError> {
     check(trailers)?;
-    put_fields(output, trailers, |_| false);
+    put_fields(output, trailers, Names::new(trailers, proper_case), |_| false);
     Ok(())
 }
 
@@ -187,15 +195,11 @@ fn check(headers: &Headers) -> Result<(), CodecError> {
     Ok(())
 }
 
-fn put_fields(output: &mut Output, headers: &Headers, skip: impl Fn(&[u8]) -> bool) {
+fn put_fields(output: &mut Output, headers: &Headers, names: Names<'_>, skip: impl Fn(&[u8]) -> bool) {
     for (name, value) in headers.iter() {
-        if is(name, b"transfer-encoding") || skip(name) {
-            continue;
+        if !is(name, b"transfer-encoding") && !skip(name) {
+            names.field(output, name, value);
         }
-        output.put(name);
-        output.put(b": ");
-        output.put(value);
-        output.put(b"\r\n");
     }
 }
 

@@ -62,6 +62,9 @@ pub(super) fn parse<'a>(
     // One field in 32 bytes is a usual density; more than that grows the list once or twice.
     let expected = (block_bytes / 32).clamp(4, 64);
     let mut fields = Fields { headers: Headers::with_capacity(expected, block_bytes), ..Fields::default() };
+    if limits.keep_case {
+        fields.headers.keep_case();
+    }
     let mut count = 0_usize;
     let mut upgrade_option = false;
     let mut upgrade_field = false;
@@ -118,9 +121,19 @@ pub(super) fn parse<'a>(
         if keep {
             fields.headers.append(name, value);
         }
+        if limits.keep_case && is_written_anew(name) {
+            fields.headers.note_spelling(name);
+        }
     }
     fields.upgrade = upgrade_option && upgrade_field;
     Ok(fields)
+}
+
+/// Whether the sender writes a field of that name by itself, and so needs to know its spelling.
+fn is_written_anew(name: &[u8]) -> bool {
+    ["host", "connection", "content-length", "transfer-encoding"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Splits a line into name and value, blanks around the value removed.

@@ -2,23 +2,22 @@
 
 use super::encode::status_line;
 use super::number::Written;
+use super::spelling::Names;
 use crate::{CodecError, ErrorReply, Output};
 
 /// Writes a full response whose body is the status's phrase, as Envoy does, and which ends the
 /// connection. `date` and `server` come from the caller: this crate reads no clock.
-pub(super) fn write(output: &mut Output, error: &CodecError, with: &ErrorReply) {
+pub(super) fn write(output: &mut Output, error: &CodecError, with: &ErrorReply, proper_case: bool) {
     let Some(status) = error.status else { return };
     let body = error.reply_body().as_bytes();
     status_line(output, false, status);
-    output.put(b"content-length: ");
-    output.put(Written::decimal(body.len() as u64).as_bytes());
-    output.put(b"\r\ncontent-type: text/plain\r\n");
+    let names = Names::new(&with.fields, proper_case);
+    names.field(output, b"content-length", Written::decimal(body.len() as u64).as_bytes());
+    names.field(output, b"content-type", b"text/plain");
     for (name, value) in with.fields.iter() {
-        output.put(name);
-        output.put(b": ");
-        output.put(value);
-        output.put(b"\r\n");
+        names.field(output, name, value);
     }
-    output.put(b"connection: close\r\n\r\n");
+    names.field(output, b"connection", b"close");
+    output.put(b"\r\n");
     output.put(body);
 }

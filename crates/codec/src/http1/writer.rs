@@ -44,19 +44,24 @@ impl Writer {
             }
             Self::Raw => output.push(data),
         }
-        if end { self.end(output, None) } else { Ok(()) }
+        if end { self.end(output, None, false) } else { Ok(()) }
     }
 
     /// Writes the body's end, with trailers where the framing has room for them.
     ///
     /// # Errors
     /// The data fell short of the stated length, or a trailer field can't be expressed.
-    pub(super) fn end(&mut self, output: &mut Output, trailers: Option<&Headers>) -> Result<(), CodecError> {
+    pub(super) fn end(
+        &mut self,
+        output: &mut Output,
+        trailers: Option<&Headers>,
+        proper_case: bool,
+    ) -> Result<(), CodecError> {
         match self {
             Self::Length(left) if *left > 0 => Err(misuse("less body than content-length says")),
             Self::Chunked => {
                 output.put(b"0\r\n");
-                let written = trailers.map_or(Ok(()), |trailers| encode::trailers(output, trailers));
+                let written = trailers.map_or(Ok(()), |trailers| encode::trailers(output, trailers, proper_case));
                 output.put(b"\r\n");
                 written
             }
