@@ -1,0 +1,1 @@
+pub(crate) fn object(_o: &crate::Object, _r: &mut crate::report::Report) {}
