@@ -50,6 +50,7 @@ fn what_is_too_many_too_old_or_served_enough_goes() {
             max_idle_per_key: 2,
             idle_timeout: Some(Duration::from_secs(10)),
             max_requests_per_connection: Some(3),
+            ..PoolOptions::default()
         };
         let pool = pool(options);
         let now = Instant::now();

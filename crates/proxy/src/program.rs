@@ -147,12 +147,8 @@ fn bind(process: &Process, workers: usize) -> anyhow::Result<Bound> {
                 time: k.time,
                 interval: k.interval,
             });
-            let options = ListenOptions {
-                sharing,
-                backlog: listener.backlog,
-                keepalive,
-                ..ListenOptions::default()
-            };
+            let options =
+                ListenOptions { sharing, backlog: listener.backlog, keepalive, ..ListenOptions::default() };
             let socket = process
                 .sockets
                 .open(&key, &options)
@@ -244,6 +240,14 @@ async fn supervise(
     process.wait_for_workers(threads.len()).await;
     process.set_ready();
     tracing::info!(workers = threads.len(), "serving");
+    let mut rotate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1())?;
+    let logs = process.clone();
+    tokio::task::spawn_local(async move {
+        // SIGUSR1 opens the log files anew, as Envoy does.
+        while rotate.recv().await.is_some() {
+            logs.log_files.reopen();
+        }
+    });
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     tokio::select! {

@@ -86,8 +86,9 @@ impl ClusterCounters {
         if internal { &self.internal } else { &self.external }.record(registry, shard, status);
     }
 
-    pub(crate) fn request_time(&self, milliseconds: u64) {
-        self.to.shard.record(self.stats.upstream_rq_time, milliseconds);
+    /// A final head came after so long.
+    pub(crate) fn request_time(&self, took: std::time::Duration) {
+        self.to.shard.record(self.stats.upstream_rq_time, millis(took));
     }
 
     /// An attempt brought no response.

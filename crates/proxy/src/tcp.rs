@@ -83,12 +83,9 @@ async fn run(
     record: &mut TcpRecord,
 ) -> bool {
     let Some(target) = choose(config, worker.draw()) else { return false };
-    let cluster = match worker.cluster(&target.cluster).await {
-        Some(cluster) => cluster,
-        None => {
-            record.flags.insert(ResponseFlag::NoClusterFound);
-            return false;
-        }
+    let Some(cluster) = worker.cluster(&target.cluster).await else {
+        record.flags.insert(ResponseFlag::NoClusterFound);
+        return false;
     };
     record.cluster = Some(target.cluster.clone());
     let (connected, host) = match connect_host(worker, config, target, &cluster, facts, record).await {

@@ -103,8 +103,8 @@ impl Worker {
         SplitMix::new(self.draw())
     }
 
-    /// A number for a stream, unlike any other of the process.
-    pub(crate) fn next_stream_id(&self) -> u64 {
+    /// A number for a connection, unlike any other of the process.
+    pub(crate) fn next_connection_id(&self) -> u64 {
         let id = self.streams.get();
         self.streams.set(id + 1);
         ((self.index as u64) << 48) | id

@@ -1,5 +1,7 @@
 //! Start and end of the program, and what a broken file does to it.
 
+#![allow(clippy::unwrap_used)] // functions that tests share
+
 mod running;
 
 use std::io::{Read, Write};

@@ -37,9 +37,9 @@ fn proper(name: &mut [u8]) {
     let mut begins = true;
     for byte in name {
         if begins {
-            byte.make_ascii_uppercase()
+            byte.make_ascii_uppercase();
         } else {
-            byte.make_ascii_lowercase()
+            byte.make_ascii_lowercase();
         }
         begins = !byte.is_ascii_alphanumeric();
     }

@@ -238,7 +238,8 @@ impl Incoming {
         } else {
             let scheme = pseudo.scheme.ok_or(Unusable::Section("no :scheme"))?;
             let path = pseudo.path.ok_or(Unusable::Section("no :path"))?;
-            if !path.starts_with('/') && !(&*path == "*" && method == Method::Options) {
+            let options_of_all = &*path == "*" && method == Method::Options;
+            if !path.starts_with('/') && !options_of_all {
                 return Err(Unusable::Section(":path is no path"));
             }
             (scheme, path)

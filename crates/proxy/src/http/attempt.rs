@@ -205,6 +205,7 @@ impl Passage {
         }
         deadlines.set(Expired::PerTry, None);
         down.charge(plan, head.status);
+        plan.cluster.stats.request_time(now.duration_since(began));
         down.upstream_head(&mut head, plan, complete.get().then(|| now.duration_since(began)));
         let mut incoming = receive.into_body();
         let end = {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
-use weft_filter::Facts;
 use weft_codec::Limits;
+use weft_filter::Facts;
 use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};

@@ -100,7 +100,7 @@ impl Passage {
         let now = Instant::now();
         let worker = &conn.worker;
         conn.stats.request_began(head.version);
-        let record = Record::new(head, SystemTime::now(), now, worker.next_stream_id());
+        let record = Record::new(head, SystemTime::now(), now);
         let deadlines = Deadlines::new(now);
         let manager = &conn.manager;
         deadlines.set_idle(manager.stream_idle_timeout);
@@ -150,7 +150,6 @@ impl Passage {
                 let mut dice = down.conn.worker.dice();
                 let mut flow =
                     down.filters.request(index, &mut down.record.request, body.is_empty(), &mut dice);
-                drop(dice);
                 if let Flow::Wait(outcome) = flow {
                     flow = down.guarded(outcome).await?;
                 }
@@ -226,7 +225,6 @@ impl Downstream {
         };
         let mut dice = conn.worker.dice();
         let client = forwarded::receive(head, manager, self.routes.as_deref(), conn.hop(), &mut dice);
-        drop(dice);
         conn.client_certificate(head);
         self.record.client = client.map(|ip| conn.client_address(ip));
         let facts = RequestFacts {

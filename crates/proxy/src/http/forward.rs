@@ -133,7 +133,9 @@ impl Passage {
                 }
                 AttemptEnd::Failed(failure) => {
                     let mut reply = failure.reply(count > 1);
-                    if failure == Failure::MaxStreamDuration && self.down.record.times.request_complete.is_none() {
+                    if failure == Failure::MaxStreamDuration
+                        && self.down.record.times.request_complete.is_none()
+                    {
                         reply.status = 408;
                     }
                     self.down.charge(plan, reply.status);

@@ -35,8 +35,6 @@ pub(crate) struct Record {
     pub(crate) downstream_wire_sent: u64,
     /// Address of the client as far as it is trusted.
     pub(crate) client: Option<SocketAddr>,
-    /// Number of the stream among all of the process.
-    pub(crate) stream_id: u64,
 }
 
 /// The upstream side of an exchange: of the last attempt.
@@ -72,7 +70,7 @@ pub(crate) struct Times {
 }
 
 impl Record {
-    pub(crate) fn new(request: Box<RequestHead>, began: SystemTime, start: Instant, stream_id: u64) -> Self {
+    pub(crate) fn new(request: Box<RequestHead>, began: SystemTime, start: Instant) -> Self {
         Self {
             began,
             start,
@@ -91,7 +89,6 @@ impl Record {
             downstream_wire_received: 0,
             downstream_wire_sent: 0,
             client: None,
-            stream_id,
         }
     }
 

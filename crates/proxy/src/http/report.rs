@@ -32,7 +32,8 @@ impl Drop for Downstream {
         if !self.conn.logs.is_empty() {
             let counters = self.reply.counters();
             // What lay ready when the answer was made counts only if there was time to read it.
-            let arrived = if self.record.upstream.attempts > 0 || self.cut_short { counters.body_received } else { 0 };
+            let arrived =
+                if self.record.upstream.attempts > 0 || self.cut_short { counters.body_received } else { 0 };
             self.record.bytes_received = self.received.get().max(arrived);
             self.record.downstream_wire_received = counters.wire_received;
             self.record.downstream_wire_sent = counters.wire_sent;
@@ -202,17 +203,14 @@ pub(crate) fn protocol_error(conn: &Rc<HttpConn>, error: &ConnError) {
 
 /// A request was refused by its head; the connection goes on.
 pub(crate) fn refused(conn: &Rc<HttpConn>, word: &'static str, malformed: bool) {
-    let flag = if malformed {
-        ResponseFlag::DownstreamProtocolError
-    } else {
-        ResponseFlag::DownstreamRemoteReset
-    };
-    conn.stats.inc(|s| s.downstream_rq_rx_reset);
+    let flag =
+        if malformed { ResponseFlag::DownstreamProtocolError } else { ResponseFlag::DownstreamRemoteReset };
     unborn(conn, word, flag.into(), None, 0);
 }
 
 /// A request that no exchange came of: it counts as one all the same.
 fn unborn(conn: &Rc<HttpConn>, word: &'static str, flags: ResponseFlags, status: Option<u16>, sent: u64) {
+    conn.stats.inc(|s| s.downstream_rq_rx_reset);
     conn.stats.request_began(conn.version());
     conn.stats.request_ended(Instant::now());
     let detail = Detail::word(word);

@@ -81,8 +81,9 @@ async fn tls(stream: &mut Prefixed<Stream>, facts: &mut ConnFacts) -> Result<(),
             TlsPeek::TooLarge => return Err(InspectError::TooLong),
             TlsPeek::Hello(hello) => {
                 facts.transport = "tls";
-                facts.server_name =
-                    Some(hello.server_name.to_ascii_lowercase().into()).filter(|n: &Box<str>| !n.is_empty());
+                if !hello.server_name.is_empty() {
+                    facts.server_name = Some(hello.server_name.to_ascii_lowercase().into());
+                }
                 facts.protocols = hello
                     .alpn
                     .iter()

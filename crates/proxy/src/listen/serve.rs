@@ -28,7 +28,7 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
     let local = accepted.stream.local_address().ok().and_then(|a| a.ip());
     let remote = accepted.peer.ip();
     let mut facts = ConnFacts {
-        id: worker.next_stream_id(),
+        id: worker.next_connection_id(),
         listener: listener.clone(),
         direct_remote: remote,
         source: remote,
@@ -52,7 +52,7 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         match error {
             InspectError::Timeout => stats.inc(|s| s.downstream_pre_cx_timeout),
             InspectError::Gone | InspectError::ProxyHeader | InspectError::TooLong => {
-                stats.inc(|s| s.downstream_listener_filter_error)
+                stats.inc(|s| s.downstream_listener_filter_error);
             }
         }
         stats.connection_ended();

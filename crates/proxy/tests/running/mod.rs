@@ -1,6 +1,7 @@
 //! A running `weft-proxy` and a backend, for tests from outside.
 
-#![allow(dead_code)] // each test file uses its part
+// Each test file uses its part, and a test's helper may unwrap as the test itself.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,22 +9,22 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The program under test, ended when dropped.
-pub struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
-    pub port: u16,
-    pub admin: u16,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
     _dir: tempfile::TempDir,
 }
 
 /// A port that nobody listens on now.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Proxy {
     /// Starts the program with a bootstrap made for a listener port and an admin port, and waits until
     /// it is ready.
-    pub fn start(bootstrap: impl Fn(u16, u16) -> String, arguments: &[&str]) -> Self {
+    pub(crate) fn start(bootstrap: impl Fn(u16, u16) -> String, arguments: &[&str]) -> Self {
         let (port, admin) = (free_port(), free_port());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("envoy.yaml");
@@ -47,17 +48,17 @@ impl Proxy {
     }
 
     /// Process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Whether it still runs.
-    pub fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Asks it to end, as an operator would; its exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(self.pid().cast_signed()),
             nix::sys::signal::SIGTERM,
@@ -67,12 +68,12 @@ impl Proxy {
     }
 
     /// A page of the admin listener, head included.
-    pub fn admin_get(&self, path: &str) -> Option<String> {
+    pub(crate) fn admin_get(&self, path: &str) -> Option<String> {
         exchange(self.admin, &format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).ok()
     }
 
     /// Sends raw bytes to the listener and reads to the end.
-    pub fn send(&self, request: &str) -> String {
+    pub(crate) fn send(&self, request: &str) -> String {
         exchange(self.port, request).unwrap()
     }
 }
@@ -103,7 +104,7 @@ fn exchange(port: u16, request: &str) -> std::io::Result<String> {
 }
 
 /// A server that answers each connection's first request with what `answer` makes of it, then closes.
-pub fn backend(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
+pub(crate) fn backend(answer: impl Fn(&str) -> String + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -139,7 +140,7 @@ fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// A bootstrap with one listener, one backend and these HTTP filters (YAML lines of the list).
-pub fn bootstrap(port: u16, admin: u16, backend: u16, filters: &str) -> String {
+pub(crate) fn bootstrap(port: u16, admin: u16, backend: u16, filters: &str) -> String {
     format!(
         r#"
 admin: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {admin} }} }} }}

@@ -193,7 +193,9 @@ impl Source {
                     "CLUSTER" => MetadataOf::Cluster,
                     "UPSTREAM_HOST" => MetadataOf::Host,
                     "ROUTE" => MetadataOf::Route,
-                    other => return Err(format!("{other:?} is not DYNAMIC, CLUSTER, UPSTREAM_HOST or ROUTE")),
+                    other => {
+                        return Err(format!("{other:?} is not DYNAMIC, CLUSTER, UPSTREAM_HOST or ROUTE"));
+                    }
                 };
                 Self::Metadata(of, names(rest))
             }
