@@ -22,6 +22,7 @@ pub mod network;
 pub mod reply;
 pub mod seam;
 #[cfg(test)]
+#[path = "tests/tables.rs"]
 mod testing;
 pub mod values;
 

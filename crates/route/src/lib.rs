@@ -23,6 +23,7 @@ pub mod matching;
 pub mod redirect;
 pub mod rewrite;
 #[cfg(test)]
+#[path = "tests/tables.rs"]
 mod testing;
 pub mod timeout;
 

@@ -55,7 +55,7 @@ impl Connection<'_> {
     }
 
     /// Route and upgrade, and the filters for them.
-    fn admit(&mut self, exchange: &mut Exchange<'_>, dice: &mut impl Random) -> Result<(), LocalReply> {
+    fn admit(&mut self, exchange: &mut Exchange<'_>, dice: &mut impl Random) -> Result<(), Box<LocalReply>> {
         let tables = self.simulator.tables.clone();
         let hop = Hop {
             remote: self.call.source.map(|a| a.ip()),
@@ -91,10 +91,11 @@ impl Connection<'_> {
             }
         };
         if let Some(reply) = refused {
-            return Err(reply);
+            return Err(Box::new(reply));
         }
-        if asks_in_vain(&exchange.head, exchange.manager, exchange.choice.as_ref()) {
-            return Err(LocalReply::new(403, "", "upgrade_failed"));
+        // A CONNECT that no route takes is answered as such.
+        if exchange.choice.is_some() && asks_in_vain(&exchange.head, exchange.manager, exchange.choice.as_ref()) {
+            return Err(Box::new(LocalReply::new(403, "", "upgrade_failed")));
         }
         let mut facts = self.facts();
         if let Some(ip) = client {
