@@ -8,7 +8,7 @@ use weft_codec::{Codec, Event, Http1, Limits, Side, StreamId, proxy_protocol};
 use weft_types::{Headers, Method, RequestHead, ResponseHead};
 
 fn limits() -> Limits {
-    Limits { http1_trailers: true, accept_http10: true, ..Limits::default() }
+    Limits { http1_trailers: true, accept_http10: true, keep_case: true, ..Limits::default() }
 }
 
 /// A message as the pipeline sees it, whatever the pieces its body came in.
