@@ -70,7 +70,11 @@ fn receive(codec: &mut Http1, bytes: &[u8], cuts: &[usize]) -> (Message, Option<
 fn fields() -> impl Strategy<Value = Headers> {
     let name = "[A-Za-z][A-Za-z0-9_-]{0,12}".prop_map(|name| format!("x-{name}"));
     let value = "[!-~]([ -~\u{e9}]{0,20}[!-~])?";
-    vec((name, value), 0..6).prop_map(|fields| fields.into_iter().collect())
+    vec((name, value), 0..6).prop_map(|fields| {
+        let mut fields: Headers = fields.into_iter().collect();
+        fields.keep_case();
+        fields
+    })
 }
 
 /// How a body is sent.
