@@ -123,7 +123,7 @@ impl Page {
     }
 
     fn stats(&self, path: &str, query: &str) -> Answer {
-        crate::upkeep::set_gauges(&self.process);
+        crate::gauges::set(&self.process);
         let filter = match Filter::from_query(query) {
             Ok(filter) => filter,
             Err(error) => return Answer { status: 400, ..Answer::text(format!("filter: {error}\n")) },

@@ -16,6 +16,7 @@ mod admin;
 mod args;
 mod config;
 mod drain;
+mod gauges;
 mod heartbeat;
 mod http;
 mod limits;

@@ -12,11 +12,6 @@ use crate::worker::Worker;
 /// Time between two looks at a worker's pools.
 const POOLS: Duration = Duration::from_secs(1);
 
-/// Sets the gauges that are read rather than counted, before the page shows them.
-pub(crate) fn set_gauges(process: &Process) {
-    let _ = process;
-}
-
 /// Runs for the life of a worker.
 pub(crate) async fn tend_worker(worker: Rc<Worker>) {
     loop {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use weft_types::{FractionalPercent, Name, Provenance};
 
 use crate::address::SocketAddress;
-use crate::filter::HttpFilter;
 use crate::tls::ClientTls;
 
 /// A cluster (`envoy.config.cluster.v3.Cluster`).
@@ -58,8 +57,6 @@ pub struct Cluster {
     /// Close connections of TCP proxies to hosts that fail their health check
     /// (`close_connections_on_host_health_failure`); those of HTTP drain in any case.
     pub close_on_unhealthy: bool,
-    /// Filters on the upstream side.
-    pub http_filters: Vec<HttpFilter>,
     /// Text of `metadata`, as names and values used by stats and logs (`istio` service lists …).
     pub metadata: Metadata,
     /// Object behind it.
@@ -111,10 +108,9 @@ pub enum Discovery {
 pub struct Dns {
     /// Endpoints whose addresses are names.
     pub endpoints: Arc<Endpoints>,
-    /// Time between resolutions (default 5 s), unless the record's life is respected.
+    /// Time between resolutions (default 5 s, and at most that where the life of records is to be
+    /// respected, which the system's resolver does not tell).
     pub refresh: Duration,
-    /// Respect the record's time to live.
-    pub respect_ttl: bool,
     /// Families to use.
     pub family: DnsFamily,
 }
@@ -210,8 +206,6 @@ pub struct Balancing {
     pub policy: LbPolicy,
     /// Weigh localities by their weights (`locality_weighted_lb_config`).
     pub locality_weighted: bool,
-    /// Prefer the own zone (`zone_aware_lb_config`); off unless a local cluster is named.
-    pub zone_aware: bool,
     /// Subsets by endpoint metadata (`lb_subset_config`).
     pub subsets: Option<SubsetConfig>,
     /// Slow start window; `None`: off.

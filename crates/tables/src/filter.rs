@@ -79,8 +79,6 @@ pub struct Fault {
     pub downstream_nodes: Vec<Box<str>>,
     /// Most faults at once; `None`: no limit.
     pub max_active: Option<u32>,
-    /// Settings by header (`x-envoy-fault-…`) are taken.
-    pub header_control: bool,
 }
 
 /// A delay.
@@ -280,12 +278,8 @@ pub struct SetFilterState {
 pub struct FilterStateEntry {
     /// Name of the entry (`object_key`).
     pub key: Box<str>,
-    /// What the value means (`factory_key`, else the key), for example `envoy.string`.
-    pub factory: Box<str>,
     /// Value.
     pub value: Template,
-    /// The upstream connection sees it too, and is pooled by it (`shared_with_upstream`).
-    pub shared_with_upstream: bool,
     /// Leave the entry out when the value is empty.
     pub skip_if_empty: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_match::CidrSet;
-use weft_types::{FractionalPercent, Name, Provenance};
+use weft_types::{Name, Provenance};
 
 use crate::access_log::AccessLog;
 use crate::filter::HttpFilter;
@@ -212,8 +212,6 @@ pub struct RouterOptions {
     pub dynamic_stats: bool,
     /// Refuse requests with bad values in these `x-envoy-*` headers.
     pub strict_check_headers: Vec<Box<str>>,
-    /// Logs of upstream attempts.
-    pub upstream_log: Vec<AccessLog>,
     /// Do not pass `x-envoy-retry-on` errors of expected rq timeout.. (`respect_expected_rq_timeout`).
     pub respect_expected_timeout: bool,
 }
@@ -332,11 +330,4 @@ pub struct LocalReplyMapper {
     pub body_format: Option<(crate::access_log::LogFormat, Box<str>)>,
     /// Fields to add.
     pub headers: Vec<HeaderMutation>,
-}
-
-/// Sampling (`tracing`), kept for the access log's `Traceable` filter and the request id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sampling {
-    /// Random sampling share.
-    pub random: FractionalPercent,
 }

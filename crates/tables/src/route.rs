@@ -29,8 +29,6 @@ pub struct RouteConfig {
     pub ignore_port: bool,
     /// Drop `;params` of path segments in matching (`ignore_path_parameters_in_path_matching`).
     pub ignore_path_parameters: bool,
-    /// Largest body of a direct response, bytes (default 4,096).
-    pub max_direct_response_body: u32,
     /// Per-filter settings for all routes.
     pub per_filter: Vec<(Name, PerRoute)>,
     /// Mirror policies for all routes.
@@ -217,8 +215,6 @@ pub struct Forward {
     pub upgrades: Vec<RouteUpgrade>,
     /// Internal redirects followed; `None`: none.
     pub internal_redirects: Option<InternalRedirects>,
-    /// Sends an early `100`… only with hedging; refused otherwise.
-    pub include_vh_rate_limits: bool,
 }
 
 /// Where a route forwards.
@@ -427,8 +423,6 @@ pub struct RouteUpgrade {
     pub enabled: bool,
     /// For CONNECT: end it here and send the payload as TCP to the cluster (`connect_config`).
     pub terminate_connect: bool,
-    /// POST is ended alike.
-    pub allow_post: bool,
 }
 
 /// Internal redirects.

@@ -21,8 +21,6 @@ pub struct TcpProxy {
     pub max_connection_duration: Option<Duration>,
     /// Connection attempts (default 1).
     pub max_connect_attempts: u32,
-    /// Carry it in an HTTP CONNECT (`tunneling_config`).
-    pub tunneling: Option<Tunneling>,
     /// Logs.
     pub access_log: Vec<AccessLog>,
     /// Hash by source address for consistent balancing (`hash_policy`).
@@ -40,13 +38,4 @@ pub struct TcpTarget {
     pub weight: u32,
     /// Subset criteria (`metadata_match`, namespace `envoy.lb`).
     pub subset: Metadata,
-}
-
-/// `tunneling_config`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tunneling {
-    /// Authority of the CONNECT.
-    pub hostname: Box<str>,
-    /// POST instead of CONNECT.
-    pub use_post: bool,
 }

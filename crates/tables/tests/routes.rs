@@ -33,7 +33,6 @@ fn forward(config: &RouteConfig) -> &Forward {
 fn a_plain_route_has_the_defaults_of_envoy() {
     let (config, findings) = action("{cluster: anything}").unwrap();
     assert_eq!(findings, [], "RDS does not ask whether clusters exist");
-    assert_eq!(config.max_direct_response_body, 4096);
     let forward = forward(&config);
     assert!(matches!(&forward.target, Target::Cluster(name) if &**name == "anything"));
     assert_eq!(forward.timeout, Some(Duration::from_secs(15)));
@@ -86,7 +85,7 @@ fn actions_are_read_in_full() {
         max_grpc_timeout: 3s,
         request_mirror_policies: [{cluster: b, runtime_fraction: {default_value: {numerator: 5, denominator: TEN_THOUSAND}}}],
         hash_policy: [{header: {header_name: X-Key}, terminal: true}, {connection_properties: {source_ip: false}}],
-        upgrade_configs: [{upgrade_type: CONNECT, connect_config: {allow_post: true}}],
+        upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}],
         internal_redirect_policy: {redirect_response_codes: [200, 307]},
         metadata_match: {filter_metadata: {envoy.lb: {version: v2}}}}
         ",
@@ -103,7 +102,6 @@ fn actions_are_read_in_full() {
     assert_eq!(forward.hash_policies.len(), 1, "one that asks for nothing is left out");
     assert!(
         forward.upgrades[0].terminate_connect
-            && forward.upgrades[0].allow_post
             && forward.upgrades[0].enabled
     );
     assert_eq!(forward.internal_redirects.as_ref().unwrap().statuses, [307]);

@@ -27,31 +27,19 @@ pub(crate) struct Fields<'p> {
 pub(crate) struct Common {
     pub(crate) panic_threshold: f64,
     pub(crate) fail_on_panic: bool,
-    locality: Locality,
-}
-
-/// How localities are weighed.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Locality {
-    pub(crate) weighted: bool,
-    pub(crate) zone_aware: bool,
+    locality_weighted: bool,
 }
 
 /// A policy with what belongs to it.
 pub(crate) struct Chosen {
     pub(crate) policy: LbPolicy,
     pub(crate) slow_start: Option<SlowStart>,
-    pub(crate) locality: Locality,
+    pub(crate) locality_weighted: bool,
 }
 
 impl Default for Common {
     fn default() -> Self {
-        // Envoy is zone aware by default, once a local cluster is named.
-        Self {
-            panic_threshold: PANIC_THRESHOLD,
-            fail_on_panic: false,
-            locality: Locality { weighted: false, zone_aware: true },
-        }
+        Self { panic_threshold: PANIC_THRESHOLD, fail_on_panic: false, locality_weighted: false }
     }
 }
 
@@ -63,8 +51,7 @@ pub(crate) fn read(r: &mut Reader<'_>, fields: &Fields<'_>) -> Read<Balancing> {
     };
     Ok(Balancing {
         policy: chosen.policy,
-        locality_weighted: chosen.locality.weighted,
-        zone_aware: chosen.locality.zone_aware,
+        locality_weighted: chosen.locality_weighted,
         subsets: r.maybe("lb_subset_config", fields.subsets, subsets::read)?.flatten(),
         slow_start: chosen.slow_start,
     })
@@ -118,7 +105,7 @@ fn built_in(r: &mut Reader<'_>, fields: &Fields<'_>) -> Read<Chosen> {
             return Err(r.refuse("load_balancing_policy is required by this lb_policy"));
         }
     };
-    Ok(Chosen { policy, slow_start, locality: fields.common.locality })
+    Ok(Chosen { policy, slow_start, locality_weighted: fields.common.locality_weighted })
 }
 
 /// Reads `common_lb_config`.
@@ -144,7 +131,7 @@ pub(crate) fn common(r: &mut Reader<'_>, proto: &cluster::CommonLbConfig) -> Rea
     match locality_config_specifier {
         Some(common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(
             common_lb_config::LocalityWeightedLbConfig {},
-        )) => common.locality = Locality { weighted: true, zone_aware: false },
+        )) => common.locality_weighted = true,
         Some(common_lb_config::LocalityConfigSpecifier::ZoneAwareLbConfig(zone)) => {
             r.within("zone_aware_lb_config", |r| {
                 let common_lb_config::ZoneAwareLbConfig {
@@ -152,8 +139,7 @@ pub(crate) fn common(r: &mut Reader<'_>, proto: &cluster::CommonLbConfig) -> Rea
                     min_cluster_size,
                     fail_traffic_on_panic,
                 } = zone;
-                common.locality.zone_aware =
-                    zone_routing(r, routing_enabled.as_ref(), min_cluster_size.as_ref())?;
+                zone_routing(r, routing_enabled.as_ref(), min_cluster_size.as_ref())?;
                 common.fail_on_panic = *fail_traffic_on_panic;
                 Ok(())
             })?;
@@ -168,21 +154,21 @@ pub(crate) fn common(r: &mut Reader<'_>, proto: &cluster::CommonLbConfig) -> Rea
     Ok(common)
 }
 
-/// Reads the share of zone-aware routing, which is all or nothing here.
+/// Reads how the own zone is preferred: not at all, as in Envoy where no local cluster is named, which
+/// is refused.
 pub(crate) fn zone_routing(
     r: &mut Reader<'_>,
     enabled: Option<&Percent>,
     min_cluster_size: Option<&UInt64Value>,
-) -> Read<bool> {
+) -> Read<()> {
+    const NO_LOCAL_CLUSTER: &str = "without a local cluster all zones get traffic";
     if min_cluster_size.is_some() {
-        r.ignore_at("min_cluster_size", "zones are used from the first host on");
+        r.ignore_at("min_cluster_size", NO_LOCAL_CLUSTER);
     }
-    match r.maybe("routing_enabled", enabled, share::percent)? {
-        None => Ok(true),
-        Some(share) if share <= 0.0 => Ok(false),
-        Some(share) if share >= 100.0 => Ok(true),
-        Some(_) => Err(r.refuse_at("routing_enabled", "only 0 and 100 are implemented")),
+    if r.maybe("routing_enabled", enabled, share::percent)?.is_some() {
+        r.ignore_at("routing_enabled", NO_LOCAL_CLUSTER);
     }
+    Ok(())
 }
 
 fn read_slow_start(r: &mut Reader<'_>, proto: &cluster::SlowStartConfig) -> Read<SlowStart> {

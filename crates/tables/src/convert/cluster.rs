@@ -170,7 +170,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Cluster) -> Read<Cluster> 
         panic_threshold: common.panic_threshold,
         fail_on_panic: common.fail_on_panic,
         close_on_unhealthy: *close_connections_on_host_health_failure,
-        http_filters: upstream.filters,
         metadata,
         provenance,
     })

@@ -145,15 +145,14 @@ fn dns(r: &mut Reader<'_>, fields: &Fields<'_>) -> Read<Dns> {
     };
     Ok(Dns {
         endpoints: assignment(r, fields, Names::Allowed)?,
-        refresh: r.positive("dns_refresh_rate", *refresh, DNS_REFRESH)?,
-        respect_ttl: *respect_ttl,
+        refresh: refresh_time(r, *refresh, *respect_ttl)?,
         family,
     })
 }
 
 /// Reads the type `envoy.cluster.dns`, the newer form of both DNS types.
 fn dns_cluster(r: &mut Reader<'_>, any: &Any, fields: &Fields<'_>) -> Read<Discovery> {
-    let (refresh, respect_ttl, family, logical) = r.unpack(any, |r, p: &DnsCluster| {
+    let (refresh, family, logical) = r.unpack(any, |r, p: &DnsCluster| {
         let DnsCluster {
             dns_refresh_rate,
             dns_failure_refresh_rate,
@@ -179,15 +178,26 @@ fn dns_cluster(r: &mut Reader<'_>, any: &Any, fields: &Fields<'_>) -> Read<Disco
             ExtensionFamily::V4Preferred => DnsFamily::V4Preferred,
             ExtensionFamily::All => DnsFamily::All,
         };
-        let refresh = r.positive("dns_refresh_rate", dns_refresh_rate.as_ref(), DNS_REFRESH)?;
-        Ok((refresh, *respect_dns_ttl, family, *all_addresses_in_single_endpoint))
+        let refresh = refresh_time(r, dns_refresh_rate.as_ref(), *respect_dns_ttl)?;
+        Ok((refresh, family, *all_addresses_in_single_endpoint))
     })?;
     let endpoints = assignment(r, fields, Names::Allowed)?;
     if logical {
         single(r, &endpoints)?;
     }
-    let dns = Dns { endpoints, refresh, respect_ttl, family };
+    let dns = Dns { endpoints, refresh, family };
     Ok(if logical { Discovery::LogicalDns(dns) } else { Discovery::StrictDns(dns) })
+}
+
+fn refresh_time(
+    r: &mut Reader<'_>,
+    refresh: Option<&ProtoDuration>,
+    respect_dns_ttl: bool,
+) -> Read<Duration> {
+    let refresh = r.positive("dns_refresh_rate", refresh, DNS_REFRESH)?;
+    let respect_dns_ttl = &respect_dns_ttl;
+    ignore_set!(r, "the resolver does not tell it: names are resolved every 5 s at least", respect_dns_ttl);
+    Ok(if *respect_dns_ttl { refresh.min(DNS_REFRESH) } else { refresh })
 }
 
 fn refuse_resolvers(r: &mut Reader<'_>, resolvers: &Vec<Address>) {

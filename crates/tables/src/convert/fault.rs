@@ -53,8 +53,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::HttpFault) -> Read<Fault> 
         upstream_cluster: upstream_cluster.as_str().into(),
         downstream_nodes: downstream_nodes.iter().map(|n| n.as_str().into()).collect(),
         max_active: max_active_faults.as_ref().map(|v| v.value),
-        header_control: delay.is_some_and(|d| d.fixed.is_none())
-            || abort.is_some_and(|a| a.kind == AbortKind::Header),
         delay,
         abort,
     })

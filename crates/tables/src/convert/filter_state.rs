@@ -26,6 +26,13 @@ const FACTORIES: &[&str] = &[
     "envoy.filters.listener.original_dst.remote_ip",
 ];
 
+/// The entries on which a connection to an endpoint depends, shared or not, as in Envoy.
+const READ_UPSTREAM: &[&str] = &[
+    "envoy.network.application_protocols",
+    "envoy.network.upstream_server_name",
+    "envoy.network.upstream_subject_alt_names",
+];
+
 /// Reads one entry.
 pub(crate) fn entry(r: &mut Reader<'_>, proto: &FilterStateValue) -> Read<FilterStateEntry> {
     let FilterStateValue { factory_key, read_only, shared_with_upstream, skip_if_empty, key, value } = proto;
@@ -41,6 +48,9 @@ pub(crate) fn entry(r: &mut Reader<'_>, proto: &FilterStateValue) -> Read<Filter
         return Err(r.refuse_at(field, format!("{factory:?} has no object factory")));
     }
     let shared: value::SharedWithUpstream = r.choice("shared_with_upstream", *shared_with_upstream)?;
+    if shared != value::SharedWithUpstream::None && !READ_UPSTREAM.contains(&key) {
+        r.ignore_at("shared_with_upstream", "nothing toward endpoints reads this entry");
+    }
     let text = match value {
         Some(value::Value::FormatString(format)) => r.within("format_string", |r| {
             let template = text(r, format)?;
@@ -51,9 +61,7 @@ pub(crate) fn entry(r: &mut Reader<'_>, proto: &FilterStateValue) -> Read<Filter
     };
     Ok(FilterStateEntry {
         key: key.into(),
-        factory: factory.into(),
         value: text,
-        shared_with_upstream: shared != value::SharedWithUpstream::None,
         skip_if_empty: *skip_if_empty,
     })
 }

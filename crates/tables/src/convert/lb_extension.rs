@@ -1,6 +1,6 @@
 //! `load_balancing_policy`: balancing policies as extensions.
 
-use super::balancing::{self, Chosen, Locality};
+use super::balancing::{self, Chosen};
 use super::lb_policy;
 use super::reader::{Read, Reader, bool_or, holds, type_name};
 use super::unset::refuse_set;
@@ -37,7 +37,7 @@ fn one_extension(r: &mut Reader<'_>, any: &Any) -> Read<Option<Chosen>> {
             Ok(Some(Chosen {
                 policy: LbPolicy::RoundRobin,
                 slow_start: r.maybe("slow_start_config", slow_start_config.as_ref(), slow_start)?,
-                locality: locality(r, locality_lb_config.as_ref())?,
+                locality_weighted: locality(r, locality_lb_config.as_ref())?,
             }))
         });
     }
@@ -58,15 +58,15 @@ fn one_extension(r: &mut Reader<'_>, any: &Any) -> Read<Option<Chosen>> {
             Ok(Some(Chosen {
                 policy: lb_policy::least_request(r, choice_count.as_ref(), active_request_bias.as_ref())?,
                 slow_start: r.maybe("slow_start_config", slow_start_config.as_ref(), slow_start)?,
-                locality: locality(r, locality_lb_config.as_ref())?,
+                locality_weighted: locality(r, locality_lb_config.as_ref())?,
             }))
         });
     }
     if holds::<policies::random::v3::Random>(any) {
         return r.unpack(any, |r, p| {
             let policies::random::v3::Random { locality_lb_config } = p;
-            let locality = locality(r, locality_lb_config.as_ref())?;
-            Ok(Some(Chosen { policy: LbPolicy::Random, slow_start: None, locality }))
+            let locality_weighted = locality(r, locality_lb_config.as_ref())?;
+            Ok(Some(Chosen { policy: LbPolicy::Random, slow_start: None, locality_weighted }))
         });
     }
     if holds::<policies::ring_hash::v3::RingHash>(any) {
@@ -93,7 +93,7 @@ fn one_extension(r: &mut Reader<'_>, any: &Any) -> Read<Option<Chosen>> {
                     murmur,
                 )?,
                 slow_start: None,
-                locality: Locality { weighted: locality_weighted_lb_config.is_some(), zone_aware: false },
+                locality_weighted: locality_weighted_lb_config.is_some(),
             }))
         });
     }
@@ -108,21 +108,24 @@ fn one_extension(r: &mut Reader<'_>, any: &Any) -> Read<Option<Chosen>> {
             Ok(Some(Chosen {
                 policy: lb_policy::maglev(r, table_size.as_ref())?,
                 slow_start: None,
-                locality: Locality { weighted: locality_weighted_lb_config.is_some(), zone_aware: false },
+                locality_weighted: locality_weighted_lb_config.is_some(),
             }))
         });
     }
     if holds::<policies::cluster_provided::v3::ClusterProvided>(any) {
         return r.unpack(any, |_, policies::cluster_provided::v3::ClusterProvided {}| {
-            let locality = Locality::default();
-            Ok(Some(Chosen { policy: LbPolicy::ClusterProvided, slow_start: None, locality }))
+            Ok(Some(Chosen {
+                policy: LbPolicy::ClusterProvided,
+                slow_start: None,
+                locality_weighted: false,
+            }))
         });
     }
     if holds::<policies::wrr_locality::v3::WrrLocality>(any) {
         return r.unpack(any, |r, p| {
             let policies::wrr_locality::v3::WrrLocality { endpoint_picking_policy } = p;
             let inner = r.need("endpoint_picking_policy", endpoint_picking_policy.as_ref(), read)?;
-            Ok(Some(Chosen { locality: Locality { weighted: true, zone_aware: false }, ..inner }))
+            Ok(Some(Chosen { locality_weighted: true, ..inner }))
         });
     }
     r.ignore(format!("the policy {:?} is not implemented: the next one counts", type_name(any)));
@@ -139,13 +142,14 @@ fn consistent(r: &mut Reader<'_>, proto: &policies::common::v3::ConsistentHashin
     Ok(())
 }
 
-fn locality(r: &mut Reader<'_>, proto: Option<&policies::common::v3::LocalityLbConfig>) -> Read<Locality> {
+/// Whether localities are weighed by their weights.
+fn locality(r: &mut Reader<'_>, proto: Option<&policies::common::v3::LocalityLbConfig>) -> Read<bool> {
     let read = r.maybe("locality_lb_config", proto, |r, p| {
         let policies::common::v3::LocalityLbConfig { locality_config_specifier } = p;
         match locality_config_specifier {
             Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(
                 locality_lb_config::LocalityWeightedLbConfig {},
-            )) => Ok(Locality { weighted: true, zone_aware: false }),
+            )) => Ok(true),
             Some(LocalityConfigSpecifier::ZoneAwareLbConfig(zone)) => r.within("zone_aware_lb_config", |r| {
                 let locality_lb_config::ZoneAwareLbConfig {
                     routing_enabled,
@@ -163,11 +167,10 @@ fn locality(r: &mut Reader<'_>, proto: Option<&policies::common::v3::LocalityLbC
                     force_local_zone,
                     locality_basis,
                 );
-                let zone_aware =
-                    balancing::zone_routing(r, routing_enabled.as_ref(), min_cluster_size.as_ref())?;
-                Ok(Locality { weighted: false, zone_aware })
+                balancing::zone_routing(r, routing_enabled.as_ref(), min_cluster_size.as_ref())?;
+                Ok(false)
             }),
-            None => Ok(Locality::default()),
+            None => Ok(false),
         }
     })?;
     Ok(read.unwrap_or_default())

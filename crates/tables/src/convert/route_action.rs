@@ -60,7 +60,7 @@ pub(crate) fn read(
     } = proto;
     refuse_set!(r, "not implemented", path_rewrite_policy, flush_timeout, retry_policy_typed_config);
     refuse_set!(r, "use internal_redirect_policy", internal_redirect_action, max_internal_redirects);
-    ignore_set!(r, NO_RATE_LIMIT_FILTER, rate_limits);
+    ignore_set!(r, NO_RATE_LIMIT_FILTER, rate_limits, include_vh_rate_limits);
     if let Some(policy) = early_data_policy
         && !policy.typed_config.as_ref().is_some_and(holds::<DefaultEarlyDataPolicy>)
     {
@@ -102,7 +102,6 @@ pub(crate) fn read(
             internal_redirect_policy.as_ref(),
             internal_redirects,
         )?,
-        include_vh_rate_limits: bool_or(include_vh_rate_limits.as_ref(), false),
     }))
 }
 
@@ -174,19 +173,18 @@ fn stream_duration(r: &mut Reader<'_>, proto: &action::MaxStreamDuration) -> Rea
 fn upgrade(r: &mut Reader<'_>, proto: &action::UpgradeConfig) -> Read<RouteUpgrade> {
     let action::UpgradeConfig { upgrade_type, enabled, connect_config } = proto;
     let token = r.text("upgrade_type", upgrade_type)?.to_ascii_lowercase();
-    let allow_post = r.maybe("connect_config", connect_config.as_ref(), |r, config| {
+    let config = r.maybe("connect_config", connect_config.as_ref(), |r, config| {
         let action::upgrade_config::ConnectConfig { proxy_protocol_config, allow_post } = config;
-        refuse_set!(r, "not implemented", proxy_protocol_config);
+        refuse_set!(r, "not implemented", proxy_protocol_config, allow_post);
         if token != "connect" {
             return Err(r.refuse("only upgrades of type CONNECT can be ended here"));
         }
-        Ok(*allow_post)
+        Ok(())
     })?;
     Ok(RouteUpgrade {
         token: token.into(),
         enabled: bool_or(enabled.as_ref(), true),
-        terminate_connect: allow_post.is_some(),
-        allow_post: allow_post.unwrap_or(false),
+        terminate_connect: config.is_some(),
     })
 }
 

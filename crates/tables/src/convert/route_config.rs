@@ -68,7 +68,6 @@ pub(crate) fn read(
             .each("internal_only_headers", internal_only_headers, |r, name| headers::removal(r, name))?,
         ignore_port: *ignore_port_in_host_matching,
         ignore_path_parameters: *ignore_path_parameters_in_path_matching,
-        max_direct_response_body,
         per_filter: per_route::read(r, typed_per_filter_config)?,
         mirrors: mirrors?,
         provenance: metadata::provenance_of(r, metadata.as_ref()),

@@ -1,6 +1,5 @@
 //! The router's options.
 
-use super::access_log;
 use super::http_filter::{self, Position};
 use super::reader::{Read, Reader, bool_or};
 use super::unset::{ignore_set, refuse_set};
@@ -31,7 +30,12 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &Router) -> Read<RouterOptions> {
         reject_connect_request_early_data,
     } = proto;
     ignore_set!(r, "there is no tracer", start_child_span);
-    ignore_set!(r, "an attempt is logged when it ends", upstream_log_options);
+    ignore_set!(
+        r,
+        "the log of requests is the only one: it tells of the last attempt",
+        upstream_log,
+        upstream_log_options
+    );
     ignore_set!(r, "it only changes counters", suppress_grpc_request_failure_code_stats);
     if bool_or(reject_connect_request_early_data.as_ref(), false) {
         r.refuse_at("reject_connect_request_early_data", "not implemented");
@@ -54,7 +58,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &Router) -> Read<RouterOptions> {
                 None => Err(r.refuse(format!("{name:?} is none of {}", CHECKED.join(", ")))),
             },
         )?,
-        upstream_log: access_log::list(r, "upstream_log", upstream_log)?,
         respect_expected_timeout: *respect_expected_rq_timeout,
     })
 }

@@ -7,7 +7,7 @@ use super::unset::{ignore_set, refuse_set};
 use super::{access_log, metadata};
 use crate::pb::envoy::extensions::filters::network::tcp_proxy::v3::{self as proto, tcp_proxy};
 use crate::pb::envoy::r#type::v3::{self as kind, hash_policy::PolicySpecifier};
-use crate::tcp::{TcpProxy, TcpTarget, Tunneling};
+use crate::tcp::{TcpProxy, TcpTarget};
 
 /// Default of `idle_timeout`.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -49,6 +49,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::TcpProxy) -> Read<TcpProxy
         upstream_connect_mode,
         max_early_data_bytes,
     );
+    refuse_set!(r, "connections are not carried in HTTP", tunneling_config);
     ignore_set!(
         r,
         "connections end at the limit itself",
@@ -103,7 +104,6 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::TcpProxy) -> Read<TcpProxy
             1,
             1..=u32::MAX,
         )?,
-        tunneling: r.maybe("tunneling_config", tunneling_config.as_ref(), tunneling)?,
         access_log: access_log::list(r, "access_log", access_log)?,
         hash_source_ip: !r.each("hash_policy", hash_policy, hash)?.is_empty(),
         provenance: None,
@@ -117,30 +117,4 @@ fn hash(r: &mut Reader<'_>, proto: &kind::HashPolicy) -> Read<()> {
         Some(PolicySpecifier::FilterState(_)) => Err(r.refuse_at("filter_state", "not implemented")),
         None => Err(r.refuse("a hash policy needs a specifier")),
     }
-}
-
-fn tunneling(r: &mut Reader<'_>, proto: &tcp_proxy::TunnelingConfig) -> Read<Tunneling> {
-    let tcp_proxy::TunnelingConfig {
-        hostname,
-        use_post,
-        headers_to_add,
-        propagate_response_headers,
-        post_path,
-        propagate_response_trailers,
-        request_id_extension,
-        request_id_header,
-        request_id_metadata_key,
-        formatters,
-    } = proto;
-    refuse_set!(r, "not implemented", headers_to_add, post_path, formatters);
-    ignore_set!(
-        r,
-        "nothing reads it here",
-        propagate_response_headers,
-        propagate_response_trailers,
-        request_id_extension,
-        request_id_header,
-        request_id_metadata_key,
-    );
-    Ok(Tunneling { hostname: r.text("hostname", hostname)?.into(), use_post: *use_post })
 }

@@ -8,7 +8,6 @@ use super::http_filter::{self, Position};
 use super::reader::{Read, Reader, holds};
 use super::unset::{ignore_set, refuse_set};
 use crate::cluster::{UpstreamHttp, UpstreamVersion};
-use crate::filter::HttpFilter;
 use crate::hcm::CodecOptions;
 use crate::pb::envoy::config::cluster::v3::cluster::ClusterProtocolSelection;
 use crate::pb::envoy::config::core::v3::{self as core};
@@ -32,7 +31,6 @@ pub(crate) struct Fields<'p> {
 pub(crate) struct Upstream {
     pub(crate) http: UpstreamHttp,
     pub(crate) common: Common,
-    pub(crate) filters: Vec<HttpFilter>,
 }
 
 /// Reads the options.
@@ -71,7 +69,7 @@ fn older(r: &mut Reader<'_>, fields: &Fields<'_>) -> Read<Upstream> {
         ClusterProtocolSelection::UseConfiguredProtocol if fields.http2.is_some() => UpstreamVersion::Http2,
         ClusterProtocolSelection::UseConfiguredProtocol => UpstreamVersion::Http1,
     };
-    Ok(draft.finish(version, Vec::new()))
+    Ok(draft.finish(version))
 }
 
 fn typed_options(r: &mut Reader<'_>, proto: &proto::HttpProtocolOptions) -> Read<Upstream> {
@@ -145,11 +143,13 @@ fn typed_options(r: &mut Reader<'_>, proto: &proto::HttpProtocolOptions) -> Read
         })?,
         None => return Err(r.refuse("one of the protocol options is required")),
     };
-    let filters = match http_filters.as_slice() {
-        [] => Vec::new(),
-        filters => http_filter::chain(r, "http_filters", filters, Position::Upstream)?.0,
-    };
-    Ok(draft.finish(version, filters))
+    // The codec alone is what every connection has anyway.
+    if !http_filters.is_empty()
+        && !http_filter::chain(r, "http_filters", http_filters, Position::Upstream)?.0.is_empty()
+    {
+        return Err(r.refuse_at("http_filters", "filters toward endpoints are not implemented"));
+    }
+    Ok(draft.finish(version))
 }
 
 /// What is gathered before the version is known.
@@ -197,7 +197,7 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self, version: UpstreamVersion, filters: Vec<HttpFilter>) -> Upstream {
+    fn finish(self, version: UpstreamVersion) -> Upstream {
         Upstream {
             http: UpstreamHttp {
                 version,
@@ -208,7 +208,6 @@ impl Draft {
                 override_auto_sni_header: self.sni_header,
             },
             common: self.common,
-            filters,
         }
     }
 }

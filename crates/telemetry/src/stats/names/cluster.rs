@@ -98,16 +98,11 @@ stats_group! {
 }
 
 stats_group! {
-    /// `circuit_breakers.<priority>.`: set by whoever renders the page, from the counts in `weft-state`;
-    /// the `remaining_…` ones only with `track_remaining`.
+    /// `circuit_breakers.<priority>.`: set by whoever renders the page, from the counts in `weft-state`.
+    /// With `track_remaining` there are some `remaining_…` ones besides.
     CircuitBreakerStats {
         gauge cx_open;
         gauge cx_pool_open;
-        gauge remaining_cx;
-        gauge remaining_cx_pools;
-        gauge remaining_pending;
-        gauge remaining_retries;
-        gauge remaining_rq;
         gauge rq_open;
         gauge rq_pending_open;
         gauge rq_retry_open;
