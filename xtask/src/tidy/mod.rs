@@ -2,6 +2,7 @@
 
 mod layers;
 mod sources;
+mod tables;
 
 use crate::shell::output;
 use anyhow::Result;
@@ -11,6 +12,7 @@ pub(crate) fn run() -> Result<bool> {
     let metadata = serde_json::from_str(&output(&["cargo", "metadata", "--format-version", "1"])?)?;
     let mut faults = layers::check(&metadata);
     faults.extend(sources::check()?);
+    faults.extend(tables::check()?);
     for fault in &faults {
         println!("{fault}");
     }

@@ -184,6 +184,10 @@ impl Passage {
         if let Some(after) = judge(retry, &Finished::Head(&head), plan, down, replayable.get()) {
             return Ok(AttemptEnd::Retry(after));
         }
+        if let Some(followed) = down.follow(&head, &plan.cluster, complete.get() && replayable.get()) {
+            down.redirected = Some(followed);
+            return Ok(AttemptEnd::Done);
+        }
         if let Some(asked) = down.upgrade.clone() {
             upgrade::normalize_response(&asked, &mut head);
             if asked.accepted_by(head.status) {

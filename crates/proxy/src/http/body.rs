@@ -117,6 +117,20 @@ impl RequestBody {
         self.cursor = 0;
     }
 
+    /// Back to the start for another request with the same body, which counts as received again.
+    pub(crate) fn begin_again(&mut self) {
+        self.rewind();
+        self.mirrors.clear();
+        let data = self.kept.iter().map(|piece| if let Piece::Data(data, _) = piece { data.len() } else { 0 });
+        self.received.set(self.received.get() + data.sum::<usize>() as u64);
+    }
+
+    /// The request goes on without its body, all of which has arrived.
+    pub(crate) fn discard(&mut self) {
+        self.kept.clear();
+        self.cursor = 0;
+    }
+
     /// What comes from now on is no body but a stream both ways.
     pub(crate) fn become_stream(&mut self) {
         self.complete = false;
@@ -137,6 +151,10 @@ impl RequestBody {
 
     /// Holds back until the body is whole, at most `limit` bytes, and gives it to the filters as one.
     pub(crate) async fn buffer(&mut self, limit: usize, filters: &FilterRun) -> Result<(), BodyStop> {
+        if self.complete && !self.kept.is_empty() {
+            // It is whole, and the filters have seen it.
+            return Ok(());
+        }
         let mut whole = Vec::new();
         let mut trailers = None;
         while !self.complete {

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
@@ -15,8 +15,8 @@ use weft_codec::{CodecError, ResetReason};
 use weft_filter::{Chain, Context, Flow, LocalReply};
 use weft_http::{ConnError, SendReply, StreamError};
 use weft_route::canonical::{Refusal, canonicalize};
-use weft_route::decide::{Decision, RouteChoice, decide};
-use weft_route::{RequestFacts, forwarded, redirect};
+use weft_route::decide::{Decision, RouteChoice};
+use weft_route::{forwarded, redirect};
 use weft_tables::hcm::RouteSource;
 use weft_tables::route::{Action, RouteConfig};
 use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags, ResponseHead, Version};
@@ -25,6 +25,7 @@ use super::body::{BodyStop, RequestBody};
 use super::connection::HttpConn;
 use super::deadline::{Deadlines, Expired};
 use super::filters::FilterRun;
+use super::internal_redirect::Followed;
 use super::record::Record;
 use super::upgrade::{self, Upgrade};
 use crate::upstream::cluster::ClusterRuntime;
@@ -79,6 +80,10 @@ pub(crate) struct Downstream {
     pub(crate) responded: bool,
     /// The client wants 204 where time runs out (`x-envoy-upstream-rq-timeout-alt-response`).
     pub(crate) quiet_timeout: bool,
+    /// The upstream sent a redirect that is followed here.
+    pub(crate) redirected: Option<Followed>,
+    /// How many were followed so far.
+    pub(crate) redirects: u32,
     /// Whether the client asked for something that the pipeline must remember, one draw for all.
     pub(crate) dice: u64,
 }
@@ -122,6 +127,8 @@ impl Passage {
             set_cookies: Vec::new(),
             responded: false,
             quiet_timeout: false,
+            redirected: None,
+            redirects: 0,
             dice,
             conn,
         };
@@ -139,8 +146,12 @@ impl Passage {
     async fn run(&mut self) -> Result<(), Stop> {
         self.down.admit()?;
         self.down.expect_continue().await?;
-        self.through_filters().await?;
-        self.act().await
+        loop {
+            self.through_filters().await?;
+            self.act().await?;
+            let Some(followed) = self.down.redirected.take() else { return Ok(()) };
+            self.begin_again(followed)?;
+        }
     }
 
     async fn through_filters(&mut self) -> Result<(), Stop> {
@@ -227,30 +238,9 @@ impl Downstream {
         let client = forwarded::receive(head, manager, self.routes.as_deref(), conn.hop(), &mut dice);
         conn.client_certificate(head);
         self.record.client = client.map(|ip| conn.client_address(ip));
-        let facts = RequestFacts {
-            tls: conn.facts.tls,
-            certificate_presented: conn.certificate_presented,
-            certificate_validated: conn.facts.peer_verified,
-            dice: self.dice,
-        };
-        let routes = self.routes.clone();
-        match routes.as_deref().map_or(Decision::NoRoute, |r| decide(r, head, &facts)) {
-            Decision::NoRoute => {}
-            Decision::RequireTls(_) => {
-                let mut reply = LocalReply::new(301, "", "direct_response");
-                reply.headers.append("location", redirect::https_location(head));
-                return Err(Stop::Reply(Box::new(reply)));
-            }
-            Decision::Route(choice) => {
-                self.record.route = Some(choice.route.name.clone()).filter(|n| !n.is_empty());
-                self.record.virtual_host = Some(choice.host.name.clone());
-                self.record.upstream.cluster = choice.cluster.clone();
-                if let Some(idle) = choice.forward().and_then(|f| f.idle_timeout) {
-                    self.deadlines.set_idle(Some(idle).filter(|d| !d.is_zero()));
-                }
-                self.choice = Some(choice);
-            }
-        }
+        self.choose_route()?;
+        self.deadlines.set_idle(self.idle_timeout());
+        let head = &mut *self.record.request;
         if let Some(asked) = asked {
             self.upgrade = Some(asked.clone());
             let allowed = upgrade::allowed(&asked, manager, self.choice.as_ref());
@@ -264,6 +254,32 @@ impl Downstream {
         Ok(())
     }
 
+    /// Decides what the request as it is now goes to.
+    pub(crate) fn choose_route(&mut self) -> Result<(), Stop> {
+        self.choice = None;
+        match self.decide(&self.record.request) {
+            Decision::NoRoute => {}
+            Decision::RequireTls(_) => {
+                let mut reply = LocalReply::new(301, "", "direct_response");
+                reply.headers.append("location", redirect::https_location(&self.record.request));
+                return Err(Stop::Reply(Box::new(reply)));
+            }
+            Decision::Route(choice) => {
+                self.record.route = Some(choice.route.name.clone()).filter(|n| !n.is_empty());
+                self.record.virtual_host = Some(choice.host.name.clone());
+                self.record.upstream.cluster = choice.cluster.clone();
+                self.choice = Some(choice);
+            }
+        }
+        Ok(())
+    }
+
+    /// The time without activity that the route allows, else the connection manager.
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        let route = self.choice.as_ref().and_then(RouteChoice::forward).and_then(|f| f.idle_timeout);
+        route.map_or(self.conn.manager.stream_idle_timeout, |idle| Some(idle).filter(|d| !d.is_zero()))
+    }
+
     /// Tells a client that waits for it to go on, unless the upstream is to tell it.
     async fn expect_continue(&mut self) -> Result<(), Stop> {
         let head = &mut self.record.request;
@@ -275,7 +291,7 @@ impl Downstream {
         self.reply.head(&ResponseHead::new(100), false).await.map_err(Stop::Gone)
     }
 
-    fn build_filters(&mut self) {
+    pub(crate) fn build_filters(&mut self) {
         let conn = &self.conn;
         if conn.manager.filters.is_empty() {
             return;

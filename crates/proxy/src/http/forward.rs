@@ -81,7 +81,7 @@ impl Passage {
             .request_body_buffer_limit
             .or(choice.host.request_body_buffer_limit)
             .map_or(conn.buffer_limit, |l| usize::try_from(l).unwrap_or(usize::MAX));
-        if retry.is_some() {
+        if retry.is_some() || forward.internal_redirects.is_some() {
             self.body.keep_for_retry(buffer_limit);
         }
         self.body.mirrors = mirror::start(self, choice, forward, buffer_limit);

@@ -8,6 +8,7 @@ pub(crate) mod exchange;
 pub(crate) mod failure;
 pub(crate) mod filters;
 pub(crate) mod forward;
+pub(crate) mod internal_redirect;
 pub(crate) mod local_reply;
 pub(crate) mod mirror;
 pub(crate) mod record;

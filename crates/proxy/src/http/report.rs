@@ -29,21 +29,27 @@ impl Drop for Downstream {
             self.record.detail = Some(Detail::word("downstream_remote_disconnect"));
         }
         self.count_grpc();
-        if !self.conn.logs.is_empty() {
-            let counters = self.reply.counters();
-            // What lay ready when the answer was made counts only if there was time to read it.
-            let arrived =
-                if self.record.upstream.attempts > 0 || self.cut_short { counters.body_received } else { 0 };
-            self.record.bytes_received = self.received.get().max(arrived);
-            self.record.downstream_wire_received = counters.wire_received;
-            self.record.downstream_wire_sent = counters.wire_sent;
-            let conn = self.conn.clone();
-            with_record(self, |record| conn.logs.write(record, &conn.worker));
-        }
+        self.log();
     }
 }
 
 impl Downstream {
+    /// Writes the exchange, as it is now, to the logs.
+    pub(crate) fn log(&mut self) {
+        if self.conn.logs.is_empty() {
+            return;
+        }
+        let counters = self.reply.counters();
+        // What lay ready when the answer was made counts only if there was time to read it.
+        let arrived =
+            if self.record.upstream.attempts > 0 || self.cut_short { counters.body_received } else { 0 };
+        self.record.bytes_received = self.received.get().max(arrived);
+        self.record.downstream_wire_received = counters.wire_received;
+        self.record.downstream_wire_sent = counters.wire_sent;
+        let conn = self.conn.clone();
+        with_record(self, |record| conn.logs.write(record, &conn.worker));
+    }
+
     /// Counts a gRPC call, where the filter for it is in the chain.
     fn count_grpc(&self) {
         let counts = |f: &HttpFilter| matches!(f.config, HttpFilterConfig::GrpcStats);
