@@ -79,6 +79,11 @@ pub(crate) fn run_all() -> Result<bool> {
         counted(oracle::prepare(&["--quiet", "--json", "target/oracle.json"], None)?, count)
     });
 
+    steps.step("oracle: simulator with Envoy", |count| {
+        let subject = ["--subject", "simulator", "--quiet", "--workers", "1", "--jobs", "6"];
+        counted(oracle::prepare(&subject, None)?, count)
+    });
+
     println!("\n{:32} {:>8}  result", "step", "seconds");
     for (name, good, took) in &steps.done {
         println!("{name:32} {:8.1}  {}", took.as_secs_f64(), if *good { "ok" } else { "FAILED" });

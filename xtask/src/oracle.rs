@@ -14,7 +14,7 @@ pub(crate) fn prepare<S: AsRef<str>>(arguments: &[S], proxy: Option<&Path>) -> R
     let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let mut build = shell::command(&["cargo", "build", "--quiet", "-p", "weft-lab"]);
     let without_weft = words.iter().any(|word| ["--self-check", "--print", "--help"].contains(word))
-        || words.windows(2).any(|pair| pair == ["--subject", "envoy"]);
+        || words.windows(2).any(|pair| pair[0] == "--subject" && ["envoy", "simulator"].contains(&pair[1]));
     if !without_weft && proxy.is_none() && std::env::var_os("WEFT_PROXY").is_none() {
         build.args(["-p", "weft-proxy"]);
     }

@@ -34,8 +34,8 @@ pub enum Verdict {
     Differ(Vec<String>),
     /// An expectation does not hold.
     Fault(Vec<String>),
-    /// The subject cannot judge such a row.
-    Skipped,
+    /// The subject cannot judge such a row, for this reason.
+    Skipped(&'static str),
 }
 
 impl Verdict {
@@ -53,7 +53,7 @@ impl Report {
             Verdict::Allowed(id) => ("allowed", vec![format!("by {id}")]),
             Verdict::Differ(why) => ("DIFFER", why.clone()),
             Verdict::Fault(why) => ("FAULT", why.clone()),
-            Verdict::Skipped => ("skipped", Vec::new()),
+            Verdict::Skipped(why) => ("skipped", vec![format!("not judged: {why}")]),
         };
         let mut text = format!("{word:7} [{}] {}: {}", self.workers, self.world, self.row);
         for line in why {

@@ -1,7 +1,7 @@
 //! Runs the table: every world at every worker count, in both subjects, and judges each row.
 
 use crate::certs::Certs;
-use crate::judge::{agree, hold};
+use crate::judge::{agree, decided, hold};
 use crate::normalize::normalize;
 use crate::report::{Report, Verdict};
 use crate::subject::{Job, Subject, Trial};
@@ -126,6 +126,15 @@ fn judge(plan: &Plan, row: &Row, index: usize, reference: &Trial, subject: Optio
     if !failures.is_empty() {
         return Verdict::Fault(failures);
     }
+    if let Some(decided) = subject.and_then(|trial| trial.decided.as_ref()) {
+        let facts = subject.map(|trial| &trial.facts);
+        return match (outcome(reference, index), decided.get(index).and_then(Option::as_ref), facts) {
+            (Some(ran), Some(decided), Some(facts)) => {
+                decided::judge(row, (ran, &reference.facts), (decided, facts))
+            }
+            _ => Verdict::Skipped("no outcome"),
+        };
+    }
     let allowed = row.difference.as_ref().filter(|_| plan.differences_apply);
     let mut faults = check(row, &row.expect, index, reference, plan.reference.name());
     let Some((trial, name)) = subject.zip(plan.subject.as_ref().map(|subject| subject.name())) else {
@@ -134,7 +143,7 @@ fn judge(plan: &Plan, row: &Row, index: usize, reference: &Trial, subject: Optio
     let own = allowed.and(row.weft.as_ref()).unwrap_or(&row.expect);
     faults.extend(check(row, own, index, trial, name));
     let pair = (outcome(reference, index), outcome(trial, index));
-    let (Some(a), Some(b)) = pair else { return Verdict::Skipped };
+    let (Some(a), Some(b)) = pair else { return Verdict::Skipped("no outcome") };
     let differences = agree(&normalize(a, &reference.facts), &normalize(b, &trial.facts));
     match (faults.is_empty(), differences.is_empty(), allowed) {
         (true, true, None) => Verdict::Agree,

@@ -3,13 +3,14 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 use weft_lab::report::{Report, Verdict};
 use weft_lab::runner::{Plan, run};
-use weft_lab::subject::{Program, Proxy, Subject};
+use weft_lab::subject::{Program, Proxy, Simulator, Subject};
 use weft_lab::{bootstrap, differences, table};
 
 /// Runs the call table and compares what the proxies do.
@@ -83,9 +84,7 @@ fn main() -> Result<ExitCode> {
         (true, _) => Some(proxy("envoy again", Program::Envoy, &options.envoy)?),
         (false, Who::Weft) => Some(proxy("weft", Program::Weft, &options.weft)?),
         (false, Who::Envoy) => None,
-        (false, Who::Simulator) => {
-            bail!("the simulator is not connected yet: implement weft_lab::subject::Subject")
-        }
+        (false, Who::Simulator) => Some(Arc::new(Simulator)),
     };
     let plan = Plan {
         reference: proxy("envoy", Program::Envoy, &options.envoy)?,
@@ -99,7 +98,7 @@ fn main() -> Result<ExitCode> {
     };
     let begun = Instant::now();
     let show = |reports: &[Report]| {
-        for report in reports.iter().filter(|report| !options.quiet || !report.verdict.passed()) {
+        for report in reports.iter().filter(|report| !options.quiet || is_wrong(&report.verdict)) {
             println!("{}", report.text());
         }
     };
@@ -109,6 +108,10 @@ fn main() -> Result<ExitCode> {
             .with_context(|| path.display().to_string())?;
     }
     Ok(summary(&reports, rows, begun))
+}
+
+fn is_wrong(verdict: &Verdict) -> bool {
+    !verdict.passed() && !matches!(verdict, Verdict::Skipped(_))
 }
 
 fn proxy(name: &str, program: Program, path: &Path) -> Result<Arc<dyn Subject>> {
@@ -125,15 +128,25 @@ fn summary(reports: &[Report], rows: usize, begun: Instant) -> ExitCode {
     let count = |test: fn(&Verdict) -> bool| reports.iter().filter(|report| test(&report.verdict)).count();
     let passed = count(Verdict::passed);
     let allowed = count(|verdict| matches!(verdict, Verdict::Allowed(_)));
-    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped));
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped(_)));
     let failed = reports.len() - passed - skipped;
     println!(
-        "\n{rows} rows, {} runs in {:.0} s: {} differ, {} miss an expectation, {allowed} differ as allowed, {skipped} skipped",
+        "\n{rows} rows, {} runs in {:.0} s: {} differ, {} miss an expectation, {allowed} differ as allowed, {} judged, {skipped} not judged",
         reports.len(),
         begun.elapsed().as_secs_f64(),
         count(|verdict| matches!(verdict, Verdict::Differ(_))),
         count(|verdict| matches!(verdict, Verdict::Fault(_))),
+        reports.len() - skipped,
     );
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for report in reports {
+        if let Verdict::Skipped(why) = report.verdict {
+            *reasons.entry(why).or_default() += 1;
+        }
+    }
+    for (why, rows) in reasons {
+        println!("  {rows:4} not judged: {why}");
+    }
     println!("oracle: {passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

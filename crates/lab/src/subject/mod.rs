@@ -1,12 +1,16 @@
-//! Who is judged: real Envoy, `weft-proxy`, and whatever else can turn a world and its rows into
-//! outcomes (the simulator joins by implementing [`Subject`]).
+//! Who is judged: real Envoy, `weft-proxy`, and the simulator, which runs nothing and so decides only
+//! a part of what an outcome holds.
 
 mod proxy;
+mod question;
+mod simulator;
 mod steps;
 
 pub use proxy::{Program, Proxy};
+pub use simulator::Simulator;
 
 use crate::certs::Certs;
+use crate::judge::decided::Decided;
 use crate::normalize::Facts;
 use crate::outcome::Outcome;
 use crate::table::World;
@@ -31,6 +35,8 @@ pub struct Trial {
     /// One outcome per row of the world, in order; none where the subject cannot judge the row or the
     /// row does not run at this worker count.
     pub outcomes: Vec<Option<Outcome>>,
+    /// In place of outcomes, what a subject that runs nothing decides of each row.
+    pub decided: Option<Vec<Option<Decided>>>,
     /// What [`crate::normalize`] must know of this run.
     pub facts: Facts,
     /// What the subject complained about, for the report.

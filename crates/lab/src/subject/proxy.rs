@@ -107,7 +107,7 @@ impl Proxy {
         }
         let complaints = process.complaints();
         process.stop().await;
-        Ok(Trial { outcomes, facts, complaints })
+        Ok(Trial { outcomes, facts, complaints, ..Trial::default() })
     }
 }
 
