@@ -54,7 +54,12 @@ impl Report {
     }
 
     /// Walks into each entry of a list field.
-    pub(crate) fn each<V>(&mut self, field: &'static str, items: &[V], mut walk: impl FnMut(&mut Self, &V)) {
+    pub(crate) fn each<'v, V>(
+        &mut self,
+        field: &'static str,
+        items: &'v [V],
+        mut walk: impl FnMut(&mut Self, &'v V),
+    ) {
         self.within(field, |r| {
             for (index, item) in items.iter().enumerate() {
                 r.index(index, |r| walk(r, item));
@@ -63,11 +68,11 @@ impl Report {
     }
 
     /// Walks into a field that may be absent.
-    pub(crate) fn maybe<V>(
+    pub(crate) fn maybe<'v, V>(
         &mut self,
         field: &'static str,
-        value: Option<&V>,
-        walk: impl FnOnce(&mut Self, &V),
+        value: Option<&'v V>,
+        walk: impl FnOnce(&mut Self, &'v V),
     ) {
         if let Some(value) = value {
             self.within(field, |r| walk(r, value));

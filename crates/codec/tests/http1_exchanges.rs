@@ -150,7 +150,7 @@ fn requests_are_framed_by_what_is_known() {
         (
             request(Method::Post, &[("Content-Length", "2")]),
             Some("hi"),
-            "POST /x HTTP/1.1\r\nhost: a\r\nContent-Length: 2\r\n\r\nhi".into(),
+            "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi".into(),
         ),
         (
             request(Method::Get, &[]),

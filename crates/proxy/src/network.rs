@@ -1,14 +1,18 @@
 //! Network filters and small terminal filters.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use weft_filter::Context;
-use weft_filter::network::rbac_allows;
+use weft_filter::network::{rbac_allows, rbac_shadow};
 use weft_net::Prefixed;
+use weft_state::{Permit, Resource};
 use weft_tables::filter::NetworkFilter;
+use weft_types::Name;
 
+use crate::http::report;
 use crate::listen::accepted::ConnFacts;
 use crate::listen::listener::ListenerRuntime;
 use crate::listen::serve::Io;
@@ -16,18 +20,85 @@ use crate::listen::serve::Io;
 /// What an HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Whether a connection passes the chain's network filters.
-pub(crate) fn admit(runtime: &Rc<ListenerRuntime>, filters: &[NetworkFilter], facts: &Rc<ConnFacts>) -> bool {
-    let cx = Context { facts: facts.filter_facts(), ..Context::default() };
-    filters.iter().all(|filter| match filter {
-        NetworkFilter::Rbac(rbac) => {
-            let verdict = rbac_allows(rbac, &cx);
-            runtime.stats.rbac(&rbac.stat_prefix, verdict.allowed);
-            verdict.allowed
+/// The key under which a connection's state names the cluster of a TCP proxy.
+pub(crate) const TCP_CLUSTER: &str = "envoy.tcp_proxy.cluster";
+
+/// What a connection that is let in holds while it lives.
+#[derive(Debug, Default)]
+pub(crate) struct Admission(Vec<Place>);
+
+/// A place under a limit of connections.
+#[derive(Debug)]
+struct Place {
+    runtime: Rc<ListenerRuntime>,
+    stat_prefix: Name,
+    // In this order: the count outlives its last unit.
+    _unit: Permit,
+    _count: Arc<Resource>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.runtime.stats.connection_limit(&self.stat_prefix, -1);
+    }
+}
+
+/// Runs the chain's network filters: what they note is in the connection's state, and `None` says that
+/// one of them refuses it.
+pub(crate) fn admit(
+    runtime: &Rc<ListenerRuntime>,
+    filters: &[NetworkFilter],
+    facts: &mut ConnFacts,
+) -> Option<Admission> {
+    let mut admission = Admission::default();
+    if filters.is_empty() {
+        return Some(admission);
+    }
+    let mut cx = Context { facts: facts.filter_facts(), ..Context::default() };
+    for filter in filters {
+        match filter {
+            NetworkFilter::Rbac(rbac) => {
+                if let Some(shadow) = rbac_shadow(rbac, &cx) {
+                    runtime.stats.rbac_shadow(rbac, shadow.allowed);
+                }
+                let verdict = rbac_allows(rbac, &cx);
+                runtime.stats.rbac(&rbac.stat_prefix, verdict.allowed);
+                if !verdict.allowed {
+                    return None;
+                }
+            }
+            NetworkFilter::ConnectionLimit { stat_prefix, max } => {
+                admission.0.push(place(runtime, stat_prefix, *max)?);
+            }
+            NetworkFilter::SniCluster => {
+                if let Some(name) = facts.server_name.clone() {
+                    facts.state.insert(TCP_CLUSTER.into(), name);
+                }
+            }
+            NetworkFilter::SetFilterState(config) => {
+                for entry in &config.entries {
+                    let value = report::for_connection(&runtime.worker, facts, &entry.value);
+                    if !(entry.skip_if_empty && value.is_empty()) {
+                        facts.state.insert(entry.key.clone(), value.into());
+                    }
+                }
+            }
+            NetworkFilter::Open(_) => {}
         }
-        NetworkFilter::ConnectionLimit { max, .. } => runtime.stats.active() <= *max,
-        NetworkFilter::SniCluster | NetworkFilter::SetFilterState(_) | NetworkFilter::Open(_) => true,
-    })
+        cx.state.clone_from(&facts.state);
+    }
+    Some(admission)
+}
+
+/// A place under the limit, counted over all workers.
+fn place(runtime: &Rc<ListenerRuntime>, stat_prefix: &Name, max: u64) -> Option<Place> {
+    let count = runtime.worker.process.connection_limit(&runtime.config.name, stat_prefix);
+    let Some(unit) = count.try_acquire(u32::try_from(max).unwrap_or(u32::MAX)) else {
+        runtime.stats.connection_limited(stat_prefix);
+        return None;
+    };
+    runtime.stats.connection_limit(stat_prefix, 1);
+    Some(Place { runtime: runtime.clone(), stat_prefix: stat_prefix.clone(), _unit: unit, _count: count })
 }
 
 /// Whether the first bytes are HTTP/2's preface; waits for as many as it takes to tell.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use weft_filter::OpenFilters;
 use weft_filter::seam::Shared as FilterShared;
 use weft_net::ListenerSource;
-use weft_state::ClusterStates;
+use weft_state::{ClusterStates, Resource};
 use weft_tables::Tables;
 use weft_tables::listener::Listener;
 use weft_tables::tables::Bootstrap;
@@ -43,6 +43,7 @@ pub(crate) struct Process {
     pub(crate) log_files: LogFiles,
     clusters: Mutex<HashMap<Name, Arc<ClusterShared>>>,
     swept: Mutex<HashSet<Name>>,
+    connection_limits: weft_state::Registry<(Name, Name), Resource>,
     unchecked: UnboundedSender<Arc<ClusterShared>>,
     to_check: Mutex<Option<UnboundedReceiver<Arc<ClusterShared>>>>,
     server_tls: Mutex<HashMap<Arc<ServerTls>, Arc<ServerContext>>>,
@@ -82,6 +83,7 @@ impl Process {
             log_files: LogFiles::default(),
             clusters: Mutex::default(),
             swept: Mutex::default(),
+            connection_limits: weft_state::Registry::default(),
             unchecked,
             to_check: Mutex::new(Some(to_check)),
             server_tls: Mutex::default(),
@@ -124,6 +126,11 @@ impl Process {
     /// Clusters whose members are to be checked from now on; for the one task that does.
     pub(crate) fn unchecked(&self) -> Option<UnboundedReceiver<Arc<ClusterShared>>> {
         lock(&self.to_check).take()
+    }
+
+    /// The connections that a `connection_limit` filter of a listener counts.
+    pub(crate) fn connection_limit(&self, listener: &Name, stat_prefix: &Name) -> Arc<Resource> {
+        self.connection_limits.get_or_make((listener.clone(), stat_prefix.clone()), |_| Resource::default())
     }
 
     /// Whether the caller is to sweep the cluster's outliers: nobody else does.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use weft_balance::outlier::{Cause, Event, Verdict};
 use weft_tables::cluster::Cluster;
+use weft_tables::filter::Rbac;
 use weft_tables::hcm::HttpManager;
 use weft_tables::listener::Listener;
 use weft_tables::tcp::TcpProxy;
@@ -364,6 +365,25 @@ impl ListenerCounters {
             HandshakeError::Refused(_) => self.tls(|s| s.fail_verify_error),
             _ => {}
         }
+    }
+
+    /// A `connection_limit` filter lets a connection in (1), or it ends (-1).
+    pub(crate) fn connection_limit(&self, prefix: &str, by: i64) {
+        let scope = Scope::root(&self.to.registry).part("connection_limit").part(prefix);
+        self.to.shard.gauge_add(scope.gauge("active_connections"), by);
+    }
+
+    /// A `connection_limit` filter refused a connection.
+    pub(crate) fn connection_limited(&self, prefix: &str) {
+        let scope = Scope::root(&self.to.registry).part("connection_limit").part(prefix);
+        self.to.shard.inc(scope.counter("limited_connections"));
+    }
+
+    /// What the shadow rules of a network RBAC filter would have decided.
+    pub(crate) fn rbac_shadow(&self, config: &Rbac, allowed: bool) {
+        let scope = Scope::root(&self.to.registry).part(&format!("{}rbac", config.stat_prefix));
+        let word = if allowed { "shadow_allowed" } else { "shadow_denied" };
+        self.to.shard.inc(scope.counter(&format!("{}{word}", config.shadow_stat_prefix)));
     }
 
     /// What a network RBAC filter decided.

@@ -1,5 +1,6 @@
 //! Opaque TCP: choose a cluster, connect, copy.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use weft_balance::outlier::Outcome;
 use weft_net::copy::Meter;
 use weft_net::{CopyOptions, CopyReport, Side};
 use weft_state::{HostState, Priority};
+use weft_tables::cluster::Metadata;
 use weft_tables::tcp::{TcpProxy, TcpTarget};
-use weft_types::{Detail, ResponseFlag, ResponseFlags};
+use weft_types::{Detail, Name, ResponseFlag, ResponseFlags};
 
 use crate::http::failure::Failure;
 use crate::listen::accepted::ConnFacts;
 use crate::listen::serve::Io;
+use crate::network::TCP_CLUSTER;
 use crate::upstream::cluster::ClusterRuntime;
 use crate::upstream::connect;
 use crate::worker::Worker;
@@ -82,7 +85,8 @@ async fn run(
     facts: &ConnFacts,
     record: &mut TcpRecord,
 ) -> bool {
-    let Some(target) = choose(config, worker.draw()) else { return false };
+    let Some(target) = choose(config, facts, worker.draw()) else { return false };
+    let target = &*target;
     let Some(cluster) = worker.cluster(&target.cluster).await else {
         record.flags.insert(ResponseFlag::NoClusterFound);
         return false;
@@ -211,17 +215,22 @@ async fn connect_host(
     Err(ResponseFlag::UpstreamRetryLimitExceeded)
 }
 
-fn choose(config: &TcpProxy, dice: u64) -> Option<&TcpTarget> {
+/// The target that filters before named, else one of the configured ones.
+fn choose<'a>(config: &'a TcpProxy, facts: &ConnFacts, dice: u64) -> Option<Cow<'a, TcpTarget>> {
+    if let Some(cluster) = facts.state.get(TCP_CLUSTER) {
+        let cluster = Name::from(&**cluster);
+        return Some(Cow::Owned(TcpTarget { cluster, weight: 1, subset: Metadata::default() }));
+    }
     let total: u64 = config.clusters.iter().map(|c| u64::from(c.weight)).sum();
     let mut point = dice % total.max(1);
     for target in &config.clusters {
         let weight = u64::from(target.weight);
         if point < weight {
-            return Some(target);
+            return Some(Cow::Borrowed(target));
         }
         point -= weight;
     }
-    config.clusters.first()
+    config.clusters.first().map(Cow::Borrowed)
 }
 
 fn source_hash(facts: &ConnFacts) -> Option<u64> {

@@ -71,6 +71,10 @@ pub fn canonicalize(
     if head.authority.is_empty() {
         return Err(Refusal::new(400, "missing_host_header"));
     }
+    // What a query asks is in its content, which means nothing without a type.
+    if head.method.as_str() == "QUERY" && head.headers.get("content-type").is_none_or(<[u8]>::is_empty) {
+        return Err(Refusal::new(400, "query_missing_content_type"));
+    }
     as_upgrade(head);
     if head.method != Method::Connect || !head.path.is_empty() {
         path(head, manager)?;

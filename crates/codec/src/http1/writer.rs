@@ -61,7 +61,8 @@ impl Writer {
             Self::Length(left) if *left > 0 => Err(misuse("less body than content-length says")),
             Self::Chunked => {
                 output.put(b"0\r\n");
-                let written = trailers.map_or(Ok(()), |trailers| encode::trailers(output, trailers, proper_case));
+                let written =
+                    trailers.map_or(Ok(()), |trailers| encode::trailers(output, trailers, proper_case));
                 output.put(b"\r\n");
                 written
             }

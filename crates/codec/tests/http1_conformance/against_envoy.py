@@ -200,7 +200,7 @@ def main():
                             block = re.sub(r"\nenvoy: .*", "", block).rstrip("\n") + f"\nenvoy: {verdict}"
                     blocks.append(block)
                 if write:
-                    open(os.path.join(HERE, name), "w").write("\n\n".join(blocks) + "\n")
+                    open(os.path.join(HERE, name), "w").write("\n\n".join(blocks).rstrip("\n") + "\n")
         finally:
             envoy.terminate()
             envoy.wait()

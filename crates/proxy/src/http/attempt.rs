@@ -14,6 +14,7 @@ use weft_balance::retry::RetryState;
 use weft_http::{RecvResponse, SendBody, StreamError};
 use weft_route::timeout::Timeouts;
 use weft_state::Priority;
+use weft_tables::cluster::Cluster;
 use weft_types::{Detail, RequestHead, ResponseFlag, ResponseHead, Version};
 
 use super::body::{BodyStop, Piece, RequestBody};
@@ -23,6 +24,7 @@ use super::failure::Failure;
 use super::filters::FilterRun;
 use super::forward::{Finished, judge};
 use super::upgrade::{self, Upgrade};
+use crate::upstream::chosen::Chosen;
 use crate::upstream::cluster::ClusterRuntime;
 use crate::upstream::lease::{Asked, Lease};
 
@@ -277,8 +279,9 @@ impl Downstream {
         let asked = Asked {
             priority: plan.priority,
             version: self.record.request.version,
-            authority: server_authority(plan, &self.record.request),
+            authority: server_authority(plan.cluster.config(), &self.record.request),
             upgrade: self.upgrade.is_some(),
+            chosen: self.filters.context(|cx| Chosen::by_filters(&cx.state)),
         };
         tokio::select! {
             biased;
@@ -357,8 +360,8 @@ impl Downstream {
 }
 
 /// What a server name is made from, where requests decide it: a header or the authority.
-fn server_authority<'a>(plan: &Plan, head: &'a RequestHead) -> &'a str {
-    let header = plan.cluster.config().http.override_auto_sni_header.as_deref();
+pub(crate) fn server_authority<'a>(config: &Cluster, head: &'a RequestHead) -> &'a str {
+    let header = config.http.override_auto_sni_header.as_deref();
     header.and_then(|name| head.headers.get_str(name)).filter(|v| !v.is_empty()).unwrap_or(&head.authority)
 }
 

@@ -293,7 +293,8 @@ impl Downstream {
 
     pub(crate) fn build_filters(&mut self) {
         let conn = &self.conn;
-        if conn.manager.filters.is_empty() {
+        let state = &conn.connection.state;
+        if conn.manager.filters.is_empty() && state.is_empty() {
             return;
         }
         let chain = match (&self.choice, &self.routes) {
@@ -314,7 +315,12 @@ impl Downstream {
         facts.route_name = self.record.route.clone();
         facts.cluster = self.record.upstream.cluster.clone();
         let cx =
-            Context { facts: Arc::new(facts), shared: conn.worker.filter_shared(), ..Context::default() };
+            Context {
+                facts: Arc::new(facts),
+                state: state.clone(),
+                shared: conn.worker.filter_shared(),
+                ..Context::default()
+            };
         self.filters = Rc::new(FilterRun::new(chain, cx));
     }
 

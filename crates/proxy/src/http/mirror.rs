@@ -12,8 +12,10 @@ use weft_state::Priority;
 use weft_tables::route::{Forward, Mirror};
 use weft_types::{Name, RequestHead};
 
+use super::attempt::server_authority;
 use super::body::Piece;
 use super::exchange::Passage;
+use crate::upstream::chosen::Chosen;
 use crate::upstream::lease::Asked;
 use crate::worker::Worker;
 
@@ -125,8 +127,9 @@ async fn send(
     let asked = Asked {
         priority: Priority::Default,
         version: head.version,
-        authority: &head.authority,
+        authority: server_authority(cluster.config(), &head),
         upgrade: false,
+        chosen: Chosen::default(),
     };
     let mut lease = cluster.lease(&host, asked).await.ok()?;
     let (mut up, mut response) = lease.send(&head, end).await.ok()?;

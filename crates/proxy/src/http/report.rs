@@ -7,10 +7,12 @@ use tokio::time::Instant;
 use weft_http::ConnError;
 use weft_route::matching::is_grpc;
 use weft_tables::filter::{HttpFilter, HttpFilterConfig};
+use weft_tables::route::Template;
 use weft_telemetry::log::LogRecord;
 use weft_telemetry::log::record::{
     CertificateFacts, DownstreamFacts, TimePoint, Times, TlsFacts, UpstreamFacts, WireBytes,
 };
+use weft_telemetry::log::template::format_template;
 use weft_tls::{Certificate, HandshakeError, PeerFacts};
 use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags};
 
@@ -240,6 +242,12 @@ fn base<'a>(worker: &'a Worker, facts: &'a ConnFacts) -> LogRecord<'a> {
         downstream: downstream(facts, &[], &[]),
         ..LogRecord::default()
     }
+}
+
+/// Writes a template out for a connection.
+pub(crate) fn for_connection(worker: &Worker, facts: &ConnFacts, template: &Template) -> String {
+    let value = format_template(template, &base(worker, facts));
+    String::from_utf8_lossy(&value).into_owned()
 }
 
 /// No chain took the connection.

@@ -12,6 +12,8 @@ use weft_tables::listener::Listener;
 use weft_tls::PeerFacts;
 use weft_types::Name;
 
+use crate::upstream::chosen::State;
+
 /// Facts of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnFacts {
@@ -39,6 +41,8 @@ pub(crate) struct ConnFacts {
     pub(crate) peer: Option<Rc<PeerFacts>>,
     /// URI names of our own certificate.
     pub(crate) local_uris: Vec<Box<str>>,
+    /// What network filters noted (Envoy's filter state).
+    pub(crate) state: State,
     /// When it was accepted.
     pub(crate) began: SystemTime,
     /// The same on the monotonic clock.

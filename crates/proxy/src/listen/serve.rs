@@ -40,6 +40,7 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         chain: Name::from(""),
         peer: None,
         local_uris: Vec::new(),
+        state: Default::default(),
         began: SystemTime::now(),
         start: Instant::now(),
     };
@@ -158,14 +159,15 @@ impl Io {
     }
 }
 
-async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: Io, facts: ConnFacts) {
-    let facts = Rc::new(facts);
-    if !network::admit(runtime, &chain.filters, &facts) {
+async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: Io, mut facts: ConnFacts) {
+    // Held while the connection lives: it counts toward limits.
+    let Some(_admission) = network::admit(runtime, &chain.filters, &mut facts) else {
         if let Terminal::Tcp(tcp) = &chain.terminal {
             crate::tcp::denied(&runtime.worker, tcp, &facts);
         }
         return;
-    }
+    };
+    let facts = Rc::new(facts);
     match &chain.terminal {
         Terminal::Http(manager) => {
             let drain: Drain = runtime.drain.clone();

@@ -16,9 +16,10 @@ use weft_net::{Address, Keepalive, UpstreamSocket};
 use weft_state::Permit;
 use weft_state::host::HostGuard;
 use weft_tables::address::SocketAddress;
-use weft_tables::cluster::{Cluster, Transport, TransportLayer};
+use weft_tables::cluster::TransportLayer;
 use weft_tls::ConnectOptions;
 
+use super::chosen::Chosen;
 use super::cluster::ClusterRuntime;
 use crate::heartbeat;
 use crate::http::failure::Failure;
@@ -145,14 +146,14 @@ pub(crate) async fn http(
     cluster: Rc<ClusterRuntime>,
     host: HostHandle,
     wanted: Wanted,
-    server_name: Option<Box<str>>,
+    chosen: Chosen,
     permit: Permit,
 ) -> Result<ClientConn, Failure> {
     let alpn: Option<Vec<Box<str>>> = wanted
         .alpn
         .then(|| if wanted.upgrade { vec!["http/1.1".into()] } else { vec!["h2".into(), "http/1.1".into()] });
     let protocol = Protocol { http: true, http2: wanted.http2 };
-    let opened = open(&cluster, &host, None, server_name, alpn, protocol, permit).await?;
+    let opened = open(&cluster, &host, None, chosen, alpn, protocol, permit).await?;
     let http2 = if wanted.alpn { opened.alpn.as_deref() == Some("h2") } else { wanted.http2 };
     cluster.stats.http_connection(http2);
     let config = cluster.config();
@@ -186,8 +187,8 @@ pub(crate) async fn tcp(
 ) -> Result<Opened, Failure> {
     let addresses =
         facts.source.zip(facts.local).map(|(source, destination)| Addresses { source, destination });
-    let server_name = server_name(cluster.config(), host, &host.state.key().transport, "");
-    open(cluster, host, addresses, server_name, None, Protocol { http: false, http2: false }, permit).await
+    let chosen = Chosen::by_filters(&facts.state).complete(cluster.config(), host, "");
+    open(cluster, host, addresses, chosen, None, Protocol { http: false, http2: false }, permit).await
 }
 
 /// Opens a connection for a health check, which neither circuit breakers nor counters see. The flag
@@ -199,7 +200,7 @@ pub(crate) async fn unseen(
     limit: Duration,
 ) -> Result<(Box<dyn Stream>, bool), Failure> {
     let protocol = Protocol { http: http2.is_some(), http2: http2.unwrap_or(false) };
-    let (stream, _, _, tls) = layers(cluster, host, None, None, None, protocol, limit).await?;
+    let (stream, _, _, tls) = layers(cluster, host, None, Chosen::default(), None, protocol, limit).await?;
     Ok((stream, tls))
 }
 
@@ -207,7 +208,7 @@ async fn open(
     cluster: &Rc<ClusterRuntime>,
     host: &HostHandle,
     addresses: Option<Addresses>,
-    server_name: Option<Box<str>>,
+    chosen: Chosen,
     alpn: Option<Vec<Box<str>>>,
     protocol: Protocol,
     permit: Permit,
@@ -217,7 +218,7 @@ async fn open(
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
     let began = Instant::now();
     let deadline = began + config.connect_timeout;
-    let connect = layers(cluster, host, addresses, server_name, alpn, protocol, config.connect_timeout);
+    let connect = layers(cluster, host, addresses, chosen, alpn, protocol, config.connect_timeout);
     let outcome = match timeout_at(deadline, connect).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::ConnectTimeout),
@@ -247,7 +248,7 @@ async fn layers(
     cluster: &Rc<ClusterRuntime>,
     host: &HostHandle,
     addresses: Option<Addresses>,
-    server_name: Option<Box<str>>,
+    chosen: Chosen,
     alpn: Option<Vec<Box<str>>>,
     protocol: Protocol,
     limit: Duration,
@@ -286,15 +287,14 @@ async fn layers(
             TransportLayer::Tls(context) => {
                 let connector =
                     cluster.client_tls(context).map_err(|error| Failure::Connect(error.to_string()))?;
-                let names: Vec<&str> = if config.http.auto_san_validation || context.auto_sni_san_validation {
-                    server_name.as_deref().into_iter().collect()
-                } else {
-                    Vec::new()
-                };
+                let mut names: Vec<&str> = chosen.sans.iter().map(|name| &**name).collect();
+                if names.is_empty() && context.auto_sni_san_validation {
+                    names.extend(chosen.server_name.as_deref());
+                }
                 let options = ConnectOptions {
-                    sni: server_name.as_deref(),
+                    sni: chosen.server_name.as_deref(),
                     host: &host.endpoint.hostname,
-                    alpn: alpn.as_deref(),
+                    alpn: Some(&chosen.alpn[..]).filter(|a| !a.is_empty()).or(alpn.as_deref()),
                     alpn_fallback: if !http {
                         &[]
                     } else if wanted_http2 {
@@ -324,24 +324,4 @@ async fn layers(
         }
     }
     Ok((stream, local, agreed, encrypted))
-}
-
-/// The server name of a connection where the request or the endpoint decides it.
-pub(crate) fn server_name(
-    config: &Cluster,
-    host: &HostHandle,
-    transport: &Transport,
-    authority: &str,
-) -> Option<Box<str>> {
-    let tls = transport.layers.iter().find_map(|l| match l {
-        TransportLayer::Tls(tls) => Some(tls),
-        _ => None,
-    })?;
-    if config.http.auto_sni && !authority.is_empty() {
-        return Some(weft_route::host::without_port(authority).into());
-    }
-    if tls.auto_host_sni && !host.endpoint.hostname.is_empty() {
-        return Some(host.endpoint.hostname.clone());
-    }
-    None
 }

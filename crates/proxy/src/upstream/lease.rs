@@ -14,6 +14,7 @@ use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Transport, UpstreamVersion};
 use weft_types::{RequestHead, Version};
 
+use super::chosen::Chosen;
 use super::cluster::ClusterRuntime;
 use super::connect::{self, Wanted};
 use crate::http::failure::Failure;
@@ -30,20 +31,23 @@ pub(crate) struct PoolKey {
     pub(crate) transport: Transport,
     /// HTTP/2 is wanted.
     pub(crate) http2: bool,
-    /// Server name, where requests decide it.
-    pub(crate) server_name: Option<Box<str>>,
+    /// What the request decided about TLS.
+    pub(crate) chosen: Chosen,
     /// Priority: each has its own breakers and pools.
     pub(crate) high: bool,
 }
 
 /// What a request wants of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) priority: Priority,
     /// Version by which the client came.
     pub(crate) version: Version,
+    /// What a server name is made from.
     pub(crate) authority: &'a str,
     pub(crate) upgrade: bool,
+    /// What filters decided about TLS.
+    pub(crate) chosen: Chosen,
 }
 
 /// The right to use a connection for one request.
@@ -79,7 +83,7 @@ impl ClusterRuntime {
             destination: host.endpoint.address.clone(),
             transport: transport.clone(),
             http2,
-            server_name: connect::server_name(config, host, transport, asked.authority),
+            chosen: asked.chosen.clone().complete(config, host, asked.authority),
             high: asked.priority == Priority::High,
         };
         let resources = self.state.resources(asked.priority);
@@ -154,12 +158,12 @@ impl ClusterRuntime {
             };
             let cluster = self.clone();
             let host = host.clone();
-            let server_name = key.server_name.clone();
+            let chosen = key.chosen.clone();
             let permit = Cell::new(Some(permit));
             let connect = || {
                 // Asked again only when a shared connect went to others: then without a limit's unit.
                 let permit = permit.take().unwrap_or_else(|| resources.connections.acquire());
-                connect::http(cluster.clone(), host.clone(), wanted, server_name.clone(), permit)
+                connect::http(cluster.clone(), host.clone(), wanted, chosen.clone(), permit)
             };
             return self.pool.get(key, http2, connect).await;
         }

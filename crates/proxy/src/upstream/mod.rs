@@ -1,5 +1,6 @@
 //! Toward endpoints: clusters as this worker sees them, connections, and the right to use one.
 
+pub(crate) mod chosen;
 pub(crate) mod cluster;
 pub(crate) mod connect;
 pub(crate) mod discover;

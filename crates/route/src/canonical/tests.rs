@@ -70,6 +70,16 @@ fn hosts_are_needed() {
 }
 
 #[test]
+fn queries_need_a_content_type() {
+    let mut head = RequestHead::get("a", "/");
+    head.method = Method::Other("QUERY".into());
+    let refused = canonicalize(&mut head, &manager(""), None).unwrap_err();
+    assert_eq!((refused.status, refused.word), (400, "query_missing_content_type"));
+    head.headers.set("content-type", "application/sql");
+    assert!(canonicalize(&mut head, &manager(""), None).is_ok());
+}
+
+#[test]
 fn http10_is_served_where_told_so() {
     let old = || RequestHead { version: Version::Http10, ..RequestHead::get("", "/") };
     let refusal = canonicalize(&mut old(), &manager(""), None).unwrap_err();
