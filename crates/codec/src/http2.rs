@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Invariants:
-//! - a malformed message ends its stream, broken framing, HPACK or flow control the connection;
+//! - a malformed message ends the connection, or only its stream with
+//!   [`Limits::stream_error_on_invalid`]; one above our limits its stream; broken framing, HPACK or
+//!   flow control the connection;
 //! - each header block is decoded, also those of streams that nobody wants: HPACK stays in step;
 //! - data that arrived are credited to the peer when they were [`Codec::consumed`], or their stream
 //!   is gone;
