@@ -65,7 +65,7 @@ fn length(r: &mut Report, text: &str, most: usize) {
 }
 
 /// Checks that a number is within bounds.
-fn bounds<N: PartialOrd + std::fmt::Display>(r: &mut Report, number: N, least: N, most: N) {
+fn bounds<N: Copy + PartialOrd + std::fmt::Display>(r: &mut Report, number: N, least: N, most: N) {
     if !(number >= least && number <= most) {
         r.error(Code::OutOfBounds, format!("{number} is outside of {least}..={most}"));
     }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! One process, one thread a worker, each with a runtime of its own; what is shared lies in
-//! [`process`]. Exchanges are read from top to bottom in `http::exchange`.
+//! `process`. Exchanges are read from top to bottom in `http::exchange`.
 #![forbid(unsafe_code)]
 
 mod admin;

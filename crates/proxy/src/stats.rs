@@ -1,6 +1,5 @@
 //! Counters of this worker, by what they count: handles resolved once, increments without lookup.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -314,19 +313,13 @@ pub(crate) struct ListenerCounters {
     to: Counting,
     stats: ListenerStats,
     tls: TlsStats,
-    active: Cell<u64>,
 }
 
 impl ListenerCounters {
     pub(crate) fn new(listener: &Listener, to: Counting) -> Self {
         let registry = to.registry.clone();
         let scope = Scope::listener(&registry, &listener.stat_prefix);
-        Self {
-            stats: ListenerStats::new(&scope),
-            tls: TlsStats::new(&scope.part("ssl")),
-            active: Cell::new(0),
-            to,
-        }
+        Self { stats: ListenerStats::new(&scope), tls: TlsStats::new(&scope.part("ssl")), to }
     }
 
     /// Counts one of what `which` names.
@@ -340,20 +333,13 @@ impl ListenerCounters {
     }
 
     pub(crate) fn connection_began(&self) {
-        self.active.set(self.active.get() + 1);
         self.to.shard.inc(self.stats.downstream_cx_total);
         self.to.shard.gauge_inc(self.stats.downstream_cx_active);
     }
 
     pub(crate) fn connection_ended(&self) {
-        self.active.set(self.active.get().saturating_sub(1));
         self.to.shard.inc(self.stats.downstream_cx_destroy);
         self.to.shard.gauge_dec(self.stats.downstream_cx_active);
-    }
-
-    /// Connections of this worker.
-    pub(crate) fn active(&self) -> u64 {
-        self.active.get()
     }
 
     pub(crate) fn handshake_failed(&self, error: &weft_tls::HandshakeError) {

@@ -94,7 +94,9 @@ impl Connection<'_> {
             return Err(Box::new(reply));
         }
         // A CONNECT that no route takes is answered as such.
-        if exchange.choice.is_some() && asks_in_vain(&exchange.head, exchange.manager, exchange.choice.as_ref()) {
+        if exchange.choice.is_some()
+            && asks_in_vain(&exchange.head, exchange.manager, exchange.choice.as_ref())
+        {
             return Err(Box::new(LocalReply::new(403, "", "upgrade_failed")));
         }
         let mut facts = self.facts();

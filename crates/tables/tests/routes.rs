@@ -100,10 +100,7 @@ fn actions_are_read_in_full() {
     assert_eq!(forward.max_grpc_timeout, Some(Duration::from_secs(3)));
     assert_eq!((forward.mirrors[0].fraction.numerator, forward.mirrors[0].fraction.denominator), (5, 10_000));
     assert_eq!(forward.hash_policies.len(), 1, "one that asks for nothing is left out");
-    assert!(
-        forward.upgrades[0].terminate_connect
-            && forward.upgrades[0].enabled
-    );
+    assert!(forward.upgrades[0].terminate_connect && forward.upgrades[0].enabled);
     assert_eq!(forward.internal_redirects.as_ref().unwrap().statuses, [307]);
     assert!(forward.subset.contains_key("version") && forward.high_priority);
 }

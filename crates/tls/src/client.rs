@@ -154,7 +154,8 @@ impl ClientConnector {
                 facts.certificate.as_ref().is_some_and(|c| options.names.iter().any(|n| has_name(c, n)));
             if !has && !self.accept_untrusted {
                 let names = facts.certificate.map(|c| c.sans.clone()).unwrap_or_default();
-                return Err(VerifyError::Names(names).into());
+                let expected = options.names.iter().map(|&name| name.to_owned()).collect();
+                return Err(VerifyError::Names { expected, found: names }.into());
             }
             facts.validated &= has;
         }

@@ -30,15 +30,30 @@ pub enum VerifyError {
         .0.depth, .0.reason
     )]
     Chain(ChainError),
-    /// No matcher takes any of its names.
-    #[error("verify cert failed: SAN matcher, certificate SANs are [{}]", .0.join(", "))]
-    Names(Vec<String>),
+    /// No matcher takes any of its names, or it has none of those that are expected.
+    #[error("verify cert failed: {}", names_differ(expected, found))]
+    Names {
+        /// Names of which it must have one; empty: matchers were asked.
+        expected: Vec<String>,
+        /// Its names.
+        found: Vec<String>,
+    },
     /// Neither its hash nor its key's hash is among the configured ones.
     #[error("verify cert failed: cert hash and spki")]
     Hash,
     /// It cannot be read.
     #[error("verify cert failed: certificate cannot be read")]
     Unreadable,
+}
+
+fn names_differ(expected: &[String], found: &[String]) -> String {
+    let found = found.join(", ");
+    match expected {
+        [] => format!("SAN matcher, certificate SANs are [{found}]"),
+        _ => {
+            format!("verify SAN list, expected SANs: [{}], certificate SANs: [{found}]", expected.join(", "))
+        }
+    }
 }
 
 tokio::task_local! {
@@ -216,7 +231,12 @@ impl Verifier {
             (Names::ServerName | Names::Unchecked, _) => true,
         };
         if !named {
-            return Err((VerifyError::Names(facts.sans), CertificateError::NotValidForName));
+            let expected = match (&self.names, server_name) {
+                (Names::ServerName, Some(ServerName::DnsName(name))) => vec![name.as_ref().to_owned()],
+                _ => Vec::new(),
+            };
+            let error = VerifyError::Names { expected, found: facts.sans };
+            return Err((error, CertificateError::NotValidForName));
         }
         let hashed = (self.certificate_hashes.is_empty() && self.spki_hashes.is_empty())
             || self.certificate_hashes.contains(&facts.sha256)

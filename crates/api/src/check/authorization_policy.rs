@@ -80,7 +80,11 @@ fn check_rule(r: &mut Report, rule: &Rule) {
             r.within("operation", |r| check_operation(r, operation));
         }
         _ => {
-            r.error_at("operation", Code::Policy, "an empty operation says nothing; leave to out to mean all")
+            r.error_at(
+                "operation",
+                Code::Policy,
+                "an empty operation says nothing; leave to out to mean all",
+            );
         }
     });
     r.each("when", when, check_condition);

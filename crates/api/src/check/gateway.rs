@@ -38,7 +38,7 @@ fn check_server(r: &mut Report, server: &Server) {
         }
         Some(tls) if tls.https_redirect && !is(&["HTTP", "HTTP2", "GRPC", "GRPC-WEB"]) => {
             r.within("tls", |r| {
-                r.error_at("httpsRedirect", Code::Tls, "only plaintext HTTP can be redirected")
+                r.error_at("httpsRedirect", Code::Tls, "only plaintext HTTP can be redirected");
             });
         }
         _ => {}

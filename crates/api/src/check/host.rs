@@ -9,8 +9,6 @@ use crate::report::Report;
 /// Which forms a host may have where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A name without a wildcard.
-    Name,
     /// A name or an address.
     NameOrAddress,
     /// A name, perhaps with a wildcard at its front, or `*`.
@@ -86,11 +84,6 @@ pub(super) fn covers(whole: &str, part: &str) -> bool {
     }
 }
 
-/// Whether some name is covered by both.
-pub(super) fn overlap(one: &str, other: &str) -> bool {
-    covers(one, other) || covers(other, one)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +113,5 @@ mod tests {
         assert!(covers("*", "a"));
         assert!(!covers("*.example.com", "example.com"));
         assert!(!covers("a.example.com", "*.example.com"));
-        assert!(overlap("a.example.com", "*.example.com"));
     }
 }

@@ -72,7 +72,7 @@ fn fields(r: &mut Report, tests: &BTreeMap<String, StringMatch>) {
             match key.strip_prefix(CLAIMS) {
                 Some(claim) if claim.len() > 1 && claim.starts_with(['.', '[']) => {}
                 Some(_) => {
-                    r.error(Code::Header, format!("{CLAIMS} needs a claim: {CLAIMS}.NAME or {CLAIMS}[NAME]"))
+                    r.error(Code::Header, format!("{CLAIMS} needs a claim: {CLAIMS}.NAME or {CLAIMS}[NAME]"));
                 }
                 None => header::name(r, key, true),
             }

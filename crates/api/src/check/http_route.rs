@@ -58,7 +58,7 @@ pub(super) fn check(r: &mut Report, rule: &HttpRoute, is_delegate: bool) {
     r.maybe("mirror", mirror.as_ref(), destination::check);
     r.maybe("mirrorPercent", mirror_percent.as_ref(), |r, percent| bounds(r, *percent, 0, 100));
     r.each("mirrors", mirrors, |r, mirror| {
-        r.within("destination", |r| destination::check(r, &mirror.destination))
+        r.within("destination", |r| destination::check(r, &mirror.destination));
     });
     r.maybe("corsPolicy", cors_policy.as_ref(), check_cors);
     header::operations(r, headers.as_ref());

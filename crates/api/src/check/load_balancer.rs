@@ -86,7 +86,7 @@ fn check_hash(r: &mut Report, hash: &ConsistentHash) {
     r.maybe("minimumRingSize", minimum_ring_size.as_ref(), |r, size| bounds(r, *size, 0, LARGEST_RING));
     r.maybe("ringHash", ring_hash.as_ref(), |r, ring| {
         r.maybe("minimumRingSize", ring.minimum_ring_size.as_ref(), |r, size| {
-            bounds(r, *size, 0, LARGEST_RING)
+            bounds(r, *size, 0, LARGEST_RING);
         });
     });
     r.maybe("maglev", maglev.as_ref(), |r, maglev| {
@@ -102,7 +102,10 @@ fn check_hash(r: &mut Report, hash: &ConsistentHash) {
 
 /// Trial division: at most 2,236 steps for the largest table.
 fn is_prime(number: u64) -> bool {
-    number > 1 && (2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0)
+    number > 1
+        && (2..)
+            .take_while(|divisor| divisor * divisor <= number)
+            .all(|divisor: u64| !number.is_multiple_of(divisor))
 }
 
 fn check_locality(r: &mut Report, setting: &LocalitySetting) {

@@ -51,7 +51,7 @@ pub(super) fn check(r: &mut Report, spec: &ServiceEntry) {
         r.within("ports", |r| {
             for port in endpoint.ports.keys().filter(|port| ports.iter().all(|known| known.name != **port)) {
                 r.key(port, |r| {
-                    r.error(Code::Port, format!("the ServiceEntry has no port {:?}", shorten(port)))
+                    r.error(Code::Port, format!("the ServiceEntry has no port {:?}", shorten(port)));
                 });
             }
         });

@@ -77,7 +77,7 @@ fn check_certificates(r: &mut Report, tls: &ServerTls) {
     exclusive(r, &sets);
     r.within("credentialNames", |r| at_most(r, tls.credential_names.len(), MOST_CERTIFICATES, "names"));
     r.within("tlsCertificates", |r| {
-        at_most(r, tls.tls_certificates.len(), MOST_CERTIFICATES, "certificates")
+        at_most(r, tls.tls_certificates.len(), MOST_CERTIFICATES, "certificates");
     });
     r.each("tlsCertificates", &tls.tls_certificates, |r, files| {
         let own = [

@@ -1,7 +1,7 @@
 //! What configuration alone decides of an outcome: the part on which a simulation, which has no
 //! upstream, no clock and no codec, must agree with a proxy that ran.
 //!
-//! [`project`] is the only place that says which part this is; everything else is "not judged". Left
+//! `project` is the only place that says which part this is; everything else is "not judged". Left
 //! out are bodies of upstreams, framing, trailers, counters, retries, what the handshake decides, and
 //! the case of header names, which codecs change.
 

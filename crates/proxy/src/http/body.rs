@@ -121,7 +121,8 @@ impl RequestBody {
     pub(crate) fn begin_again(&mut self) {
         self.rewind();
         self.mirrors.clear();
-        let data = self.kept.iter().map(|piece| if let Piece::Data(data, _) = piece { data.len() } else { 0 });
+        let data =
+            self.kept.iter().map(|piece| if let Piece::Data(data, _) = piece { data.len() } else { 0 });
         self.received.set(self.received.get() + data.sum::<usize>() as u64);
     }
 

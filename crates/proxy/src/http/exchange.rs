@@ -314,13 +314,12 @@ impl Downstream {
         facts.remote = self.record.client;
         facts.route_name = self.record.route.clone();
         facts.cluster = self.record.upstream.cluster.clone();
-        let cx =
-            Context {
-                facts: Arc::new(facts),
-                state: state.clone(),
-                shared: conn.worker.filter_shared(),
-                ..Context::default()
-            };
+        let cx = Context {
+            facts: Arc::new(facts),
+            state: state.clone(),
+            shared: conn.worker.filter_shared(),
+            ..Context::default()
+        };
         self.filters = Rc::new(FilterRun::new(chain, cx));
     }
 

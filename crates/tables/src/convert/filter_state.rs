@@ -59,11 +59,7 @@ pub(crate) fn entry(r: &mut Reader<'_>, proto: &FilterStateValue) -> Read<Filter
         })?,
         None => return Err(r.refuse("format_string is required")),
     };
-    Ok(FilterStateEntry {
-        key: key.into(),
-        value: text,
-        skip_if_empty: *skip_if_empty,
-    })
+    Ok(FilterStateEntry { key: key.into(), value: text, skip_if_empty: *skip_if_empty })
 }
 
 fn text(r: &mut Reader<'_>, proto: &SubstitutionFormatString) -> Read<Template> {

@@ -114,11 +114,7 @@ fn one_extension(r: &mut Reader<'_>, any: &Any) -> Read<Option<Chosen>> {
     }
     if holds::<policies::cluster_provided::v3::ClusterProvided>(any) {
         return r.unpack(any, |_, policies::cluster_provided::v3::ClusterProvided {}| {
-            Ok(Some(Chosen {
-                policy: LbPolicy::ClusterProvided,
-                slow_start: None,
-                locality_weighted: false,
-            }))
+            Ok(Some(Chosen { policy: LbPolicy::ClusterProvided, slow_start: None, locality_weighted: false }))
         });
     }
     if holds::<policies::wrr_locality::v3::WrrLocality>(any) {
