@@ -45,15 +45,16 @@ pub(crate) fn run(name: Option<&str>) -> Result<bool> {
         .chain(command.get_args())
         .map(|word| word.to_string_lossy().into())
         .collect();
+    // Before the run: what others commit while it lasts is not what was run.
+    let commit = output(&["git", "describe", "--always", "--dirty"])?;
     let mut lines = Vec::new();
     let good = watch(command, |line| lines.push(line.to_owned()))?;
-    keep(name, purpose, &words.join(" "), &lines, good)?;
+    keep(name, purpose, &words.join(" "), &commit, &lines, good)?;
     Ok(good)
 }
 
-fn keep(name: &str, purpose: &str, command: &str, lines: &[String], good: bool) -> Result<()> {
+fn keep(name: &str, purpose: &str, command: &str, commit: &str, lines: &[String], good: bool) -> Result<()> {
     let date = output(&["date", "-u", "+%Y-%m-%dT%H:%M:%SZ"])?;
-    let commit = output(&["git", "describe", "--always", "--dirty"])?;
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown");
     let result = if good { "ok" } else { "failed" };

@@ -121,3 +121,45 @@ impl Report {
 fn tenths(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(found: Vec<Found>, disagreeing: &[&str]) -> Report {
+        let outcome = |found| Outcome {
+            name: "a bug".into(),
+            fault: "a fault".into(),
+            file: "a file".into(),
+            found,
+            build_seconds: 1.0,
+            seconds: 2.0,
+        };
+        Report {
+            command: "",
+            date: String::new(),
+            commit: String::new(),
+            rows: 1,
+            disagreeing: disagreeing.iter().map(|row| (*row).to_owned()).collect(),
+            bugs: found.into_iter().map(outcome).collect(),
+        }
+    }
+
+    fn caught() -> Found {
+        Found::Caught(vec!["world: row".into()])
+    }
+
+    #[test]
+    fn a_run_is_good_only_when_all_is_caught_by_rows_that_agree() {
+        assert!(report(vec![caught()], &[]).good());
+        for (found, disagreeing) in [
+            (vec![caught(), Found::Missed], &[][..]),
+            (vec![caught(), Found::DoesNotBuild], &[]),
+            (vec![caught()], &["world: other row"]),
+        ] {
+            let report = report(found, disagreeing);
+            assert!(!report.good());
+            assert!(report.summary().ends_with("seeded: 1 passed, 1 failed"), "{}", report.summary());
+        }
+    }
+}
