@@ -369,7 +369,9 @@ impl ListenerCounters {
     pub(crate) fn rbac_shadow(&self, config: &Rbac, allowed: bool) {
         let scope = Scope::root(&self.to.registry).part(&format!("{}rbac", config.stat_prefix));
         let word = if allowed { "shadow_allowed" } else { "shadow_denied" };
-        self.to.shard.inc(scope.counter(&format!("{}{word}", config.shadow_stat_prefix)));
+        let prefix = config.shadow_stat_prefix.trim_end_matches('.');
+        let scope = if prefix.is_empty() { scope } else { scope.part(prefix) };
+        self.to.shard.inc(scope.counter(word));
     }
 
     /// What a network RBAC filter decided.
