@@ -9,8 +9,8 @@ use weft_route::rewrite;
 use weft_route::timeout::{announce, timeouts_respecting};
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Discovery, Metadata};
-use weft_tables::route::{Forward, HostRewrite, Mirror};
-use weft_types::{Detail, Name, Random, RequestHead, ResponseFlag};
+use weft_tables::route::{Forward, HostRewrite, InternalRedirects, Mirror};
+use weft_types::{Detail, Name, Random, RequestHead, ResponseFlag, ResponseHead};
 
 use crate::connection::Connection;
 use crate::http::Exchange;
@@ -58,6 +58,13 @@ impl Connection<'_> {
             rewrite::set_host(&mut exchange.head, &host.hostname, forward.append_x_forwarded_host);
         }
         let mut answer = self.call.answer.clone();
+        if forward
+            .internal_redirects
+            .as_ref()
+            .is_some_and(|policy| may_follow(policy, &exchange.head, &answer))
+        {
+            self.verdict.unfinished = Some("the proxy may follow the redirect itself");
+        }
         if choice.host.attempt_count_in_response {
             answer.headers.set("x-envoy-attempt-count", "1");
         }
@@ -112,6 +119,14 @@ fn prepare(exchange: &mut Exchange<'_>, choice: &RouteChoice, forward: &Forward)
     rewrite::restore_port(head, exchange.canonical.connect_port);
     let suppress = router.suppress_envoy_headers;
     rewrite::apply(head, &choice.route, forward, choice.weighted_cluster(), suppress);
+}
+
+/// Whether an answer is a redirect that the proxy looks into (`internal_redirect_policy`).
+fn may_follow(policy: &InternalRedirects, head: &RequestHead, answer: &ResponseHead) -> bool {
+    let location = answer.headers.get_str("location").and_then(|text| text.split_once("://"));
+    policy.statuses.contains(&answer.status)
+        && location
+            .is_some_and(|(scheme, _)| policy.cross_scheme || scheme.eq_ignore_ascii_case(&head.scheme))
 }
 
 /// The endpoint subset that the decision wants.

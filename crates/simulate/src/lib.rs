@@ -12,8 +12,8 @@
 //!                    filters                             and response
 //! ```
 //!
-//! Not simulated, because configuration alone does not decide it: retries, timeouts and circuit
-//! breakers, active health, TLS verification, what wasm or other open filters do, and the bodies of
+//! Not simulated, because configuration alone does not decide it: retries, internal redirects (a verdict
+//! says where one may follow), timeouts and circuit breakers, active health, TLS verification, what wasm or other open filters do, and the bodies of
 //! `local_reply_config`.
 //!
 //! Invariants: the same tables, calls, times and dice give the same verdicts; nothing is sent.

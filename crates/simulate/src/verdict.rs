@@ -22,6 +22,8 @@ pub struct Verdict {
     pub detail: Option<Detail>,
     /// Delay that faults would add.
     pub delay: Duration,
+    /// Why the exchange would go on after what the outcome tells; `None`: it ends there.
+    pub unfinished: Option<&'static str>,
 }
 
 /// The outcomes.
@@ -64,6 +66,7 @@ impl Verdict {
             flags: ResponseFlags::NONE,
             detail: None,
             delay: Duration::ZERO,
+            unfinished: None,
         }
     }
 

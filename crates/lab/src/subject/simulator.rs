@@ -200,7 +200,10 @@ impl<'a> Play<'a> {
         };
         let (judge, dice) = &mut self.judge;
         let verdict = judge.judge(&weft_simulate::Call { answer, ..call.clone() }, self.model.now, dice);
-        Ok(self.model.outcome(&verdict, backend))
+        match verdict.unfinished {
+            Some(why) => Err(why),
+            None => Ok(self.model.outcome(&verdict, backend)),
+        }
     }
 
     /// The head of the next scripted answer of a backend; none if it is not HTTP.

@@ -220,6 +220,22 @@ fn upgrades_and_tunnels_must_be_allowed() {
 }
 
 #[test]
+fn redirects_that_the_proxy_may_follow_are_not_the_end() {
+    let mut world = World::of(&routes(
+        "{match: {prefix: /in}, route: {cluster: a, internal_redirect_policy: {}}}, {match: {prefix: /}, route: {cluster: a}}",
+    ));
+    let mut ends = |path: &str, status: u16, location: &str| {
+        let mut call = get(path, &[]);
+        call.answer = ResponseHead::new(status);
+        call.answer.headers.append("location", location);
+        world.call(&call).unfinished.is_none()
+    };
+    assert!(!ends("/in", 302, "http://x.test/to"));
+    assert!(ends("/in", 302, "/to") && ends("/in", 302, "https://x.test/to"));
+    assert!(ends("/in", 301, "http://x.test/to") && ends("/out", 302, "http://x.test/to"));
+}
+
+#[test]
 fn hosts_that_want_tls_redirect_after_the_filters() {
     let hosts = "route_config: {name: rc, virtual_hosts: [{name: secure, domains: ['*'], require_tls: ALL, routes: []}]}";
     let verdict = World::of(hosts).get("/a?b", &[]);
