@@ -37,5 +37,6 @@ impl fmt::Display for Path {
 
 /// Whether a key reads like a field name, so that it needs no quotes.
 fn is_plain(key: &str) -> bool {
-    key.len() <= MAX_KEY && !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    let begins = key.starts_with(|first: char| first.is_ascii_alphabetic());
+    key.len() <= MAX_KEY && begins && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

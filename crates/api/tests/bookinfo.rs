@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use weft_api::{Code, decode};
+use weft_api::decode;
 
 fn yaml_files(dir: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("the folder can be read") {
