@@ -152,6 +152,11 @@ impl ClusterCounters {
         }
     }
 
+    /// What a filter counted, relative to the cluster.
+    pub(crate) fn filter_count(&self, name: &str, by: u64) {
+        self.to.shard.add(Scope::cluster(&self.to.registry, &self.name).counter(name), by);
+    }
+
     /// What outlier detection did.
     pub(crate) fn outlier(&self, events: &[Event]) {
         let (shard, s) = (&self.to.shard, &self.outlier);
@@ -301,9 +306,14 @@ impl HttpCounters {
     }
 
     /// What a filter counted, relative to the manager's prefix.
-    pub(crate) fn filter_count(&self, name: &'static str, by: u64) {
+    pub(crate) fn filter_count(&self, name: &str, by: u64) {
         let scope = Scope::http(&self.to.registry, &self.prefix);
         self.to.shard.add(scope.counter(name), by);
+    }
+
+    /// What a filter counted for the process, by a name of its configuration.
+    pub(crate) fn process_count(&self, name: &str, by: u64) {
+        self.to.shard.add(Scope::root(&self.to.registry).counter(name), by);
     }
 }
 

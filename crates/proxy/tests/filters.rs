@@ -100,3 +100,21 @@ fn a_kind_that_is_not_built_in_is_refused_by_name() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("weft.test.Authorize"), "{text}");
 }
+
+#[test]
+fn a_local_rate_limit_lets_its_tokens_pass_and_no_more() {
+    let backend = backend(|_| "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned());
+    let limit = "          - name: limit
+            typed_config:
+              \"@type\": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit
+              stat_prefix: limit
+              token_bucket: { max_tokens: 2, tokens_per_fill: 2, fill_interval: 60s }
+              filter_enabled: { default_value: { numerator: 100, denominator: HUNDRED } }
+              filter_enforced: { default_value: { numerator: 100, denominator: HUNDRED } }";
+    let proxy = Proxy::start(move |port, admin| bootstrap(port, admin, backend, limit), &[]);
+    let statuses: Vec<String> =
+        (0..4).map(|_| proxy.send(&get("")).chars().skip(9).take(3).collect()).collect();
+    assert_eq!(statuses, ["200", "200", "429", "429"]);
+    let stats = proxy.admin_get("/stats?filter=rate_limit").unwrap();
+    assert!(stats.contains("limit.http_local_rate_limit.rate_limited: 2"), "{stats}");
+}

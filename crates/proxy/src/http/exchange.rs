@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 use weft_codec::http2::BROKEN;
 use weft_codec::{CodecError, ResetReason};
+use weft_filter::context::CountScope;
 use weft_filter::{Chain, Context, Flow, LocalReply};
 use weft_http::{ConnError, SendReply, StreamError};
 use weft_route::canonical::{Refusal, canonicalize};
@@ -327,12 +328,24 @@ impl Downstream {
     pub(crate) fn take_notes(&mut self) {
         let record = &mut self.record;
         let stats = &self.conn.stats;
+        let cluster = &self.cluster;
         self.filters.context(|cx| {
             for flag in cx.flags.iter() {
                 record.flag(flag);
             }
             for (name, by) in cx.counts.drain(..) {
                 stats.filter_count(name, by);
+            }
+            for (scope, name, by) in cx.named_counts.drain(..) {
+                match scope {
+                    CountScope::Manager => stats.filter_count(&name, by),
+                    CountScope::Process => stats.process_count(&name, by),
+                }
+            }
+            for (name, by) in cx.cluster_counts.drain(..) {
+                if let Some(cluster) = cluster {
+                    cluster.stats.filter_count(name, by);
+                }
             }
         });
     }

@@ -1,6 +1,7 @@
 //! The filters of one exchange at work.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use bytes::Bytes;
 use weft_filter::{Chain, Context, Flow, LocalReply};
@@ -33,7 +34,9 @@ impl FilterRun {
     }
 
     pub(crate) fn request(&self, index: usize, head: &mut RequestHead, end: bool, dice: &mut Dice) -> Flow {
-        self.chain.borrow_mut().request(index, head, end, &mut self.cx.borrow_mut(), dice)
+        let mut cx = self.cx.borrow_mut();
+        cx.now = Some(Instant::now());
+        self.chain.borrow_mut().request(index, head, end, &mut cx, dice)
     }
 
     pub(crate) fn response(&self, index: usize, head: &mut ResponseHead, end: bool) -> Flow {

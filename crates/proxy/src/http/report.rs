@@ -30,6 +30,7 @@ impl Drop for Downstream {
             self.record.flag(ResponseFlag::DownstreamConnectionTermination);
             self.record.detail = Some(Detail::word("downstream_remote_disconnect"));
         }
+        self.take_notes();
         self.count_grpc();
         self.log();
     }
