@@ -26,6 +26,7 @@ const LAYERS: [&[&str]; 6] = [
         "weft-tls",
         "weft-http",
         "weft-telemetry",
+        "weft-source",
         "weft-xds",
         "weft-kube",
         "weft-ca-store",
