@@ -8,11 +8,12 @@ pub(crate) mod exchange;
 pub(crate) mod failure;
 pub(crate) mod filters;
 pub(crate) mod forward;
+pub(crate) mod grpc;
 pub(crate) mod internal_redirect;
 pub(crate) mod local_reply;
 pub(crate) mod mirror;
 pub(crate) mod record;
-pub(crate) mod reply;
+
 pub(crate) mod report;
 pub(crate) mod respond;
 pub(crate) mod strict;

@@ -10,7 +10,6 @@ use weft_types::{Detail, ResponseFlag, ResponseHead, Version};
 
 use super::attempt::{Plan, ResponseStop};
 use super::exchange::Downstream;
-use super::reply::compose;
 use super::{upgrade, values};
 
 impl Downstream {
@@ -33,7 +32,7 @@ impl Downstream {
             return;
         }
         let (reply, format) = super::local_reply::map(reply, self);
-        let (mut head, body) = compose(&reply, &self.record.request);
+        let (mut head, body) = reply.compose(&self.record.request);
         let body = format.map_or(body.clone(), |f| super::local_reply::body(&f, &body, self, &mut head));
         if by_route {
             self.route_response_changes(&mut head);
@@ -49,7 +48,7 @@ impl Downstream {
         let (mut head, body) = match replaced {
             Some(other) => {
                 self.record.detail = Some(other.detail.clone());
-                compose(&other, &self.record.request)
+                other.compose(&self.record.request)
             }
             None => (head, body),
         };
@@ -199,7 +198,7 @@ impl Downstream {
             self.record.flag(flag);
         }
         self.record.detail = Some(reply.detail.clone());
-        let (mut head, body) = compose(&reply, &self.record.request);
+        let (mut head, body) = reply.compose(&self.record.request);
         self.finish_head(&mut head, true);
         let end = body.is_empty();
         self.send_head(head, end).await.map_err(ResponseStop::Downstream)?;
