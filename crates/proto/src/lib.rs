@@ -16,6 +16,7 @@
 //! - [`text`]: YAML and JSON to messages, with every problem and its place.
 //! - [`json`]: wire bytes to proto-JSON, nested `Any` expanded.
 //! - [`scan`]: what wire bytes hold that the schema does not know.
+//! - [`resource`]: resources as they go over an xDS stream.
 //! - [`schema`]: names, numbers and types of all fields.
 //!
 //! ```
@@ -46,6 +47,7 @@ mod duration;
 pub mod istio;
 pub mod json;
 mod path;
+pub mod resource;
 pub mod scan;
 pub mod schema;
 pub mod text;

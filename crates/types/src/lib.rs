@@ -8,6 +8,7 @@
 
 pub mod detail;
 pub mod direction;
+pub mod embedded;
 pub mod flag;
 pub mod head;
 pub mod headers;

@@ -33,7 +33,7 @@ const LAYERS: [&[&str]; 6] = [
         "weft-ca-service",
         "weft-dns",
     ],
-    &["weft-proxy", "weft-node", "weft-control", "weft-console"],
+    &["weft-agent", "weft-proxy", "weft-node", "weft-control", "weft-console"],
     &["weftd", "weft", "weft-cli", "weft-cni", "weft-bookinfo"],
     &["weft-lab", "xtask"],
 ];

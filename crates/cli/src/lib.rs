@@ -1,0 +1,2 @@
+//! The command line `weft`.
+#![forbid(unsafe_code)]

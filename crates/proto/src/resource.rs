@@ -1,0 +1,62 @@
+//! Resources as they go over an xDS stream: packed once, named, with a version that follows the content.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::google::protobuf::Any;
+
+/// A resource ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// Name by which it is subscribed to.
+    pub name: Arc<str>,
+    /// The same for the same content, another for another.
+    pub version: Arc<str>,
+    /// The message.
+    pub body: Any,
+}
+
+impl Resource {
+    /// Packs a message.
+    #[must_use]
+    pub fn pack<M: prost::Name>(name: impl Into<Arc<str>>, message: &M) -> Self {
+        let body = Any {
+            type_url: format!("{}/{}", crate::type_url::HOST, M::full_name()),
+            value: message.encode_to_vec(),
+        };
+        Self { name: name.into(), version: version(&body).into(), body }
+    }
+}
+
+/// 64 bits of FNV-1a over type and content: it tells versions of one resource apart, no more.
+fn version(body: &Any) -> String {
+    let hash = body
+        .type_url
+        .bytes()
+        .chain(body.value.iter().copied())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+/// All resources that a node may have: type URL → name → resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceSet {
+    /// Generation of the snapshot behind it.
+    pub generation: u64,
+    /// By type URL, then by name.
+    pub by_type: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Resource>>>,
+}
+
+impl ResourceSet {
+    /// Adds a resource, or replaces the one of its name.
+    pub fn insert(&mut self, resource: Resource) {
+        let of_type = self.by_type.entry(resource.body.type_url.as_str().into()).or_default();
+        of_type.insert(resource.name.clone(), Arc::new(resource));
+    }
+
+    /// The resources of a type.
+    #[must_use]
+    pub fn of(&self, type_url: &str) -> Option<&BTreeMap<Arc<str>, Arc<Resource>>> {
+        self.by_type.get(type_url)
+    }
+}

@@ -1,0 +1,2 @@
+//! Both ends of xDS streams.
+#![forbid(unsafe_code)]
