@@ -1,0 +1,1 @@
+//! Clusters toward other workloads.

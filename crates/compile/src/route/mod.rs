@@ -1,0 +1,1 @@
+//! Routes, of sidecars and gateways.
