@@ -5,7 +5,17 @@ use std::collections::BTreeMap;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
 /// Packages whose messages are all taken; what they refer to comes along.
-const ROOTS: [&str; 5] = ["envoy.", "xds.", "udpa.", "google.rpc.", "google.protobuf."];
+const ROOTS: [&str; 8] = [
+    "envoy.",
+    "xds.",
+    "udpa.",
+    "google.rpc.",
+    "google.protobuf.",
+    // Istio's extensions.
+    "io.istio.",
+    "istio.envoy.",
+    "stats.",
+];
 
 /// Never taken as a root: descriptors and their annotations say how messages are made, and no
 /// configuration holds them; `envoy.data` is what Envoy writes, never what it reads.

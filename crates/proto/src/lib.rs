@@ -11,7 +11,7 @@
 //! ```
 //!
 //! - [`envoy`], [`google`], [`xds`], [`udpa`]: the messages; [`pb`] is all of them.
-//! - [`istio`]: messages of Istio's own calls.
+//! - [`istio`]: messages of Istio's own calls and extensions.
 //! - [`type_url`], [`any`]: names of messages on the wire, packing and unpacking.
 //! - [`text`]: YAML and JSON to messages, with every problem and its place.
 //! - [`json`]: wire bytes to proto-JSON, nested `Any` expanded.

@@ -95,6 +95,12 @@ type_urls! {
     WASM = "envoy.extensions.filters.http.wasm.v3.Wasm";
     HTTP_COMPOSITE = "envoy.extensions.filters.http.composite.v3.Composite";
 
+    // Istio's extensions.
+    ISTIO_PEER_METADATA = "io.istio.http.peer_metadata.Config";
+    ISTIO_STATS = "stats.PluginConfig";
+    ISTIO_ALPN = "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig";
+    ISTIO_METADATA_EXCHANGE = "envoy.tcp.metadataexchange.config.MetadataExchange";
+
     // Per-route wrapper for any HTTP filter.
     ROUTE_FILTER_CONFIG = "envoy.config.route.v3.FilterConfig";
 
