@@ -16,6 +16,7 @@
 //! - [`text`]: YAML and JSON to messages, with every problem and its place.
 //! - [`json`]: wire bytes to proto-JSON, nested `Any` expanded.
 //! - [`scan`]: what wire bytes hold that the schema does not know.
+//! - [`canonical`]: one byte form for equal messages, whatever order their maps have.
 //! - [`resource`]: resources as they go over an xDS stream.
 //! - [`schema`]: names, numbers and types of all fields.
 //!
@@ -43,6 +44,7 @@
 
 pub mod any;
 mod base64_text;
+pub mod canonical;
 mod duration;
 pub mod istio;
 pub mod json;

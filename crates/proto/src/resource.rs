@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::canonical::canonical;
 use crate::google::protobuf::Any;
+use crate::schema::MessageType;
 
 /// A resource ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +19,16 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// Packs a message.
+    /// Packs a message. Equal messages give equal bytes and versions: see [`crate::canonical`].
     #[must_use]
     pub fn pack<M: prost::Name>(name: impl Into<Arc<str>>, message: &M) -> Self {
-        let body = Any {
-            type_url: format!("{}/{}", crate::type_url::HOST, M::full_name()),
-            value: message.encode_to_vec(),
+        let full_name = M::full_name();
+        let wire = message.encode_to_vec();
+        let value = match MessageType::find(&full_name) {
+            Some(schema) => canonical(schema, &wire),
+            None => wire,
         };
+        let body = Any { type_url: format!("{}/{full_name}", crate::type_url::HOST), value };
         Self { name: name.into(), version: version(&body).into(), body }
     }
 }
