@@ -1,2 +1,4 @@
 //! Both ends of xDS streams.
 #![forbid(unsafe_code)]
+
+pub mod client;
