@@ -27,6 +27,8 @@ pub mod backoff;
 pub mod channel;
 pub mod identity;
 pub mod node;
+pub mod sds;
 pub mod settings;
+pub mod socket;
 mod structs;
 pub mod token;
