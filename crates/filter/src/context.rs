@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Instant;
 
-use weft_tables::cluster::MetadataValue;
+use weft_tables::cluster::{Cluster, MetadataValue};
 use weft_types::{Detail, Name, ResponseFlags};
 
 use crate::limiters::Limiters;
+use crate::peers::{Node, Peers};
 
 /// Facts of the connection and the request that do not change: named attributes that policies read.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +64,12 @@ pub struct Context {
     pub cluster_counts: Vec<(&'static str, u64)>,
     /// Process-wide counts of things going on, such as active faults.
     pub shared: Shared,
+    /// The request's cluster, for filters that look at more than its name.
+    pub cluster: Option<Arc<Cluster>>,
+    /// Who is at the other ends, as they told.
+    pub peers: Peers,
+    /// Messages of a gRPC call so far, from the client and to it.
+    pub messages: (u64, u64),
 }
 
 impl Context {
@@ -101,4 +108,6 @@ pub struct Shared {
     pub node_cluster: Arc<str>,
     /// Token buckets of local rate limits.
     pub limiters: Arc<Limiters>,
+    /// Who this node is.
+    pub node: Arc<Node>,
 }

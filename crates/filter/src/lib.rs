@@ -19,14 +19,17 @@ pub mod chain;
 pub mod context;
 pub mod limiters;
 pub mod network;
+pub mod peers;
 pub mod reply;
 pub mod seam;
 #[cfg(test)]
 #[path = "tests/tables.rs"]
 mod testing;
 pub mod values;
+pub mod workload;
 
 pub use chain::Chain;
 pub use context::{Context, CountScope, Facts};
 pub use reply::LocalReply;
 pub use seam::{BodyFlow, Flow, HttpFilter, OpenFilters};
+pub use workload::Workload;

@@ -83,7 +83,8 @@ pub(crate) fn admit(
                     }
                 }
             }
-            NetworkFilter::Open(_) => {}
+            // Counts when the connection ends, and now and then before.
+            NetworkFilter::IstioStats(_) => {}
         }
         cx.state.clone_from(&facts.state);
     }

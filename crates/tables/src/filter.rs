@@ -6,6 +6,7 @@ use std::time::Duration;
 use weft_match::{CidrSet, HeaderMatcher, StringMatcher};
 use weft_types::{FractionalPercent, Name};
 
+use crate::istio::{AlpnOverrides, IstioStats, PeerMetadata};
 use crate::route::{HeaderMutation, Template};
 
 /// An HTTP filter of a chain.
@@ -40,6 +41,12 @@ pub enum HttpFilterConfig {
     LocalRateLimit(Arc<LocalRateLimit>),
     /// `envoy.filters.http.buffer`: most bytes
     Buffer(u32),
+    /// Istio's `peer_metadata`
+    PeerMetadata(Arc<PeerMetadata>),
+    /// Istio's `alpn`
+    Alpn(Arc<AlpnOverrides>),
+    /// Istio's `stats`: the report counts by it
+    IstioStats(Arc<IstioStats>),
     /// A filter registered by the program under this name (the open variant: extensions, test filters).
     Open(OpenConfig),
 }
@@ -330,6 +337,6 @@ pub enum NetworkFilter {
     SniCluster,
     /// `envoy.filters.network.set_filter_state`
     SetFilterState(Arc<SetFilterState>),
-    /// A filter registered by the program.
-    Open(OpenConfig),
+    /// Istio's `stats`: the report counts by it.
+    IstioStats(Arc<IstioStats>),
 }

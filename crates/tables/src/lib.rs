@@ -50,6 +50,7 @@ pub mod convert;
 pub mod filter;
 pub mod finding;
 pub mod hcm;
+pub mod istio;
 pub mod listener;
 mod pb;
 pub mod route;

@@ -1,11 +1,11 @@
 //! All tables of one generation of configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use weft_types::Name;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Endpoints, MetadataValue};
 use crate::listener::Listener;
 use crate::route::RouteConfig;
 use crate::tls::Secret;
@@ -22,6 +22,9 @@ pub struct Tables {
     pub routes: HashMap<Name, Arc<RouteConfig>>,
     /// Clusters by name.
     pub clusters: HashMap<Name, Arc<Cluster>>,
+    /// Endpoints that EDS delivers, by the name that clusters ask for them by
+    /// ([`Discovery::Eds`](crate::cluster::Discovery::Eds)).
+    pub endpoints: HashMap<Name, Arc<Endpoints>>,
     /// Secrets by name.
     pub secrets: HashMap<Name, Arc<Secret>>,
     /// Node identity and admin address of the bootstrap.
@@ -35,8 +38,27 @@ pub struct Bootstrap {
     pub node_id: String,
     /// `node.cluster`.
     pub node_cluster: String,
+    /// `node.metadata`: names, labels and the like by which others know this node.
+    pub node_metadata: BTreeMap<Box<str>, MetadataValue>,
     /// Where the admin page listens; `None`: nowhere.
     pub admin: Option<crate::address::SocketAddress>,
+    /// Which server resources come from; `None`: all are in the file.
+    pub discovery: Option<DiscoveryServer>,
+}
+
+/// `dynamic_resources`: an xDS server, reached as one of the static clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveryServer {
+    /// The cluster.
+    pub cluster: Name,
+    /// Changes alone are sent (`DELTA_GRPC`, `AGGREGATED_DELTA_GRPC`), not whole states.
+    pub delta: bool,
+    /// Clusters come from it (`cds_config`).
+    pub clusters: bool,
+    /// Listeners come from it (`lds_config`).
+    pub listeners: bool,
+    /// Metadata of the stream: `initial_metadata` of the gRPC service.
+    pub metadata: Vec<(Box<str>, Box<str>)>,
 }
 
 /// Changes give the next generation and leave this one as it is; what did not change is shared.

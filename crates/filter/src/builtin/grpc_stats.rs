@@ -52,6 +52,7 @@ impl HttpFilter for GrpcStatsFilter {
     fn on_request_data(&mut self, data: &mut Bytes, _: bool, cx: &mut Context) -> BodyFlow {
         if self.grpc {
             let messages = self.request.pass(data);
+            cx.messages.0 += messages;
             cx.cluster_counts.extend((messages > 0).then_some(("grpc.request_message_count", messages)));
         }
         BodyFlow::Continue
@@ -65,6 +66,7 @@ impl HttpFilter for GrpcStatsFilter {
     fn on_response_data(&mut self, data: &mut Bytes, _: bool, cx: &mut Context) -> BodyFlow {
         if self.grpc {
             let messages = self.response.pass(data);
+            cx.messages.1 += messages;
             cx.cluster_counts.extend((messages > 0).then_some(("grpc.response_message_count", messages)));
         }
         BodyFlow::Continue

@@ -6,6 +6,7 @@ use weft_types::{Headers, Random, RequestHead, ResponseHead};
 
 use crate::seam::{BodyFlow, Context, Effective, Flow, HttpFilter, OpenFilters};
 
+mod alpn;
 mod buffer;
 mod cors;
 mod fault;
@@ -13,6 +14,7 @@ mod grpc_stats;
 mod header_mutation;
 mod health_check;
 mod local_ratelimit;
+mod peer_metadata;
 mod rbac;
 mod set_filter_state;
 
@@ -30,6 +32,8 @@ pub(crate) enum Filter {
     Buffer(buffer::BufferFilter),
     GrpcStats(grpc_stats::GrpcStatsFilter),
     LocalRateLimit(local_ratelimit::LocalRateLimitFilter),
+    PeerMetadata(peer_metadata::PeerMetadataFilter),
+    Alpn(alpn::AlpnFilter),
     Open(Box<dyn HttpFilter>),
 }
 
@@ -45,13 +49,16 @@ macro_rules! each {
             Self::Buffer($filter) => $call,
             Self::GrpcStats($filter) => $call,
             Self::LocalRateLimit($filter) => $call,
+            Self::PeerMetadata($filter) => $call,
+            Self::Alpn($filter) => $call,
             Self::Open($filter) => $call,
         }
     };
 }
 
 impl Filter {
-    /// The filter for its effective configuration; `None`: an open filter that nobody registered.
+    /// The filter for its effective configuration; `None`: an open filter that nobody registered,
+    /// or one that takes no part in the request.
     pub(crate) fn build(effective: &Effective<'_>, open: &OpenFilters) -> Option<Self> {
         Some(match effective.config {
             HttpFilterConfig::Fault(config) => Self::Fault(fault::FaultFilter::new(config.clone())),
@@ -72,6 +79,12 @@ impl Filter {
             HttpFilterConfig::LocalRateLimit(config) => {
                 Self::LocalRateLimit(local_ratelimit::LocalRateLimitFilter::new(config.clone()))
             }
+            HttpFilterConfig::PeerMetadata(config) => {
+                Self::PeerMetadata(peer_metadata::PeerMetadataFilter::new(config.clone()))
+            }
+            HttpFilterConfig::Alpn(config) => Self::Alpn(alpn::AlpnFilter::new(config.clone())),
+            // Counts at the end of the request, by what others left.
+            HttpFilterConfig::IstioStats(_) => return None,
         })
     }
 

@@ -110,3 +110,11 @@ impl Random for Sequence {
         if self.0.len() > 1 { self.0.remove(0) } else { self.0.first().copied().unwrap_or(0) }
     }
 }
+
+/// A cluster `a` with these fields.
+pub(crate) fn cluster(fields: &str) -> Arc<weft_tables::cluster::Cluster> {
+    let proto =
+        parse_yaml::<weft_proto::envoy::config::cluster::v3::Cluster>(&format!("{{name: a, {fields}}}"));
+    let context = convert::Context { files: &NoData, clusters: &KnownNames::Any, secrets: &KnownNames::Any };
+    Arc::new(convert::cluster(&proto.accepted().unwrap(), &context).unwrap().0)
+}

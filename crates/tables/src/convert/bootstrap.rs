@@ -5,11 +5,11 @@ use std::sync::Arc;
 use weft_types::Name;
 
 use super::address::{self, Names};
-use super::discovery;
 use super::entry::{self, Context, Conversion, KnownNames};
 use super::reader::{Read, Reader, holds};
 use super::source::DataSource;
 use super::unset::{ignore_set, refuse_set};
+use super::{discovery, discovery_server, metadata};
 use crate::finding::{Finding, ResourceKind};
 use crate::pb::envoy::config::bootstrap::v3::{self as proto, bootstrap as parts};
 use crate::pb::envoy::config::core::v3::Node;
@@ -186,7 +186,6 @@ fn read_own(r: &mut Reader<'_>, proto: &proto::Bootstrap) -> Bootstrap {
     refuse_set!(
         r,
         "not implemented",
-        dynamic_resources,
         hds_config,
         overload_manager,
         header_prefix,
@@ -207,20 +206,26 @@ fn read_own(r: &mut Reader<'_>, proto: &proto::Bootstrap) -> Bootstrap {
     if let Some(manager) = cluster_manager {
         r.within("cluster_manager", |r| read_cluster_manager(r, manager));
     }
-    let (node_id, node_cluster) = node.as_ref().map(identity).unwrap_or_default();
+    let node = node.as_ref().map(identity).unwrap_or_default();
     Bootstrap {
-        node_id,
-        node_cluster,
         admin: r.maybe("admin", admin.as_ref(), read_admin).ok().flatten().flatten(),
+        discovery: r
+            .maybe("dynamic_resources", dynamic_resources.as_ref(), discovery_server::read)
+            .ok()
+            .flatten()
+            .flatten(),
+        ..node
     }
 }
 
-fn identity(proto: &Node) -> (String, String) {
+/// What a node says of itself, as a bootstrap without the rest.
+#[must_use]
+pub fn identity(proto: &Node) -> Bootstrap {
     let Node {
         id,
         cluster,
+        metadata,
         // What else a node says of itself is for the control plane.
-        metadata: _,
         dynamic_parameters: _,
         locality: _,
         user_agent_name: _,
@@ -229,7 +234,13 @@ fn identity(proto: &Node) -> (String, String) {
         listening_addresses: _,
         user_agent_version_type: _,
     } = proto;
-    (id.clone(), cluster.clone())
+    Bootstrap {
+        node_id: id.clone(),
+        node_cluster: cluster.clone(),
+        node_metadata: metadata.as_ref().map(metadata::structure).unwrap_or_default(),
+        admin: None,
+        discovery: None,
+    }
 }
 
 fn read_cluster_manager(r: &mut Reader<'_>, proto: &proto::ClusterManager) {

@@ -212,11 +212,14 @@ fn upstream_filter(r: &mut Reader<'_>, proto: &proto::Filter) -> Read<()> {
     refuse_set!(r, "not implemented", config_discovery);
     r.text("name", name)?;
     match typed_config {
-        Some(any) if network_filter::is_passed(&*expanded(r, any)?) => {
-            r.ignore("peer metadata is not exchanged by this filter here");
-            Ok(())
+        Some(any) => {
+            let any = expanded(r, any)?;
+            if network_filter::exchanges_metadata(r, &any)? {
+                return Ok(());
+            }
+            Err(r.refuse("network filters toward endpoints are not implemented"))
         }
-        _ => Err(r.refuse("network filters toward endpoints are not implemented")),
+        None => Err(r.refuse("network filters toward endpoints are not implemented")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
-use super::{cors, fault, filter_state, header_mutation, local_ratelimit, rbac, router};
+use super::{cors, fault, filter_state, header_mutation, istio, local_ratelimit, rbac, router};
 use crate::filter::{HealthCheckFilter, HttpFilter, HttpFilterConfig, OpenConfig};
 use crate::hcm::RouterOptions;
 use crate::pb::envoy::extensions::filters::http;
@@ -23,13 +23,6 @@ use http::rbac::v3::Rbac;
 use http::router::v3::Router;
 use http::set_filter_state::v3::Config as SetFilterState;
 use http::upstream_codec::v3::UpstreamCodec;
-
-/// Istio's extensions that only exchange or count metadata, or whose work is done elsewhere.
-const PASSED: &[&str] = &[
-    "io.istio.http.peer_metadata.Config",
-    "stats.PluginConfig",
-    "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
-];
 
 /// Which side a chain is on; it decides which filter ends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,10 +106,6 @@ fn one(r: &mut Reader<'_>, proto: &proto::HttpFilter, position: Position) -> Rea
         }
         match config(r, any)? {
             Some(config) => Ok(Part::Filter(config)),
-            None if PASSED.contains(&type_name(any)) => {
-                r.ignore("this extension of Istio's has no effect here");
-                Ok(Part::Passed)
-            }
             None if *is_optional || *disabled => {
                 r.ignore(format!("the HTTP filter {:?} is not implemented, and optional", type_name(any)));
                 Ok(Part::Passed)
@@ -193,6 +182,23 @@ pub(crate) fn config(r: &mut Reader<'_>, any: &Any) -> Read<Option<HttpFilterCon
     }
     if holds::<Buffer>(any) {
         return r.unpack(any, |r, p| buffer(r, p).map(Some));
+    }
+    of_istio(r, any)
+}
+
+/// Reads the configuration of a filter of Istio's.
+fn of_istio(r: &mut Reader<'_>, any: &Any) -> Read<Option<HttpFilterConfig>> {
+    use weft_proto::istio::{alpn, peer_metadata, stats};
+    if holds::<peer_metadata::Config>(any) {
+        return r.unpack(any, |r, p| {
+            Ok(Some(HttpFilterConfig::PeerMetadata(Arc::new(istio::peer_metadata(r, p)?))))
+        });
+    }
+    if holds::<alpn::FilterConfig>(any) {
+        return r.unpack(any, |r, p| Ok(Some(HttpFilterConfig::Alpn(Arc::new(istio::alpn(r, p)?)))));
+    }
+    if holds::<stats::PluginConfig>(any) {
+        return r.unpack(any, |r, p| Ok(Some(HttpFilterConfig::IstioStats(Arc::new(istio::stats(r, p)?)))));
     }
     Ok(None)
 }

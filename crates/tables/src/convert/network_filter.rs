@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use weft_proto::istio::metadata_exchange::MetadataExchange;
+use weft_proto::istio::stats::PluginConfig;
+
 use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
-use super::{filter_state, hcm, rbac, source, tcp_proxy};
+use super::{filter_state, hcm, istio, rbac, source, tcp_proxy};
 use crate::chain::Terminal;
 use crate::filter::NetworkFilter;
 use crate::pb::envoy::config::listener::v3::{self as proto, filter::ConfigType};
@@ -19,12 +22,10 @@ use network::set_filter_state::v3::Config as SetFilterState;
 use network::sni_cluster::v3::SniCluster;
 use network::tcp_proxy::v3::TcpProxy;
 
-/// Istio's extensions that only exchange or count metadata.
+/// Istio's extensions that only exchange metadata, in ways that are not spoken here.
 const PASSED: &[&str] = &[
-    "envoy.tcp.metadataexchange.config.MetadataExchange",
     "envoy.extensions.network_filters.peer_metadata.Config",
     "envoy.extensions.network_filters.peer_metadata.UpstreamConfig",
-    "stats.PluginConfig",
 ];
 
 /// What a network filter is in a chain.
@@ -48,9 +49,21 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Filter) -> Read<Part> {
     }
 }
 
-/// Whether a network filter is one of those that only exchange or count metadata.
-pub(crate) fn is_passed(any: &Any) -> bool {
-    PASSED.contains(&type_name(any))
+/// Whether a network filter only exchanges metadata, in a way that is not spoken here; then that is
+/// noted.
+pub(crate) fn exchanges_metadata(r: &mut Reader<'_>, any: &Any) -> Read<bool> {
+    if holds::<MetadataExchange>(any) {
+        r.unpack(any, |r, p| {
+            istio::metadata_exchange(r, p);
+            Ok(())
+        })?;
+        return Ok(true);
+    }
+    if PASSED.contains(&type_name(any)) {
+        r.ignore("peer metadata is not exchanged by this filter here");
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 fn typed(r: &mut Reader<'_>, any: &Any) -> Read<Part> {
@@ -82,8 +95,11 @@ fn typed(r: &mut Reader<'_>, any: &Any) -> Read<Part> {
     if holds::<SetFilterState>(any) {
         return r.unpack(any, set_filter_state).map(Part::Filter);
     }
-    if is_passed(any) {
-        r.ignore("peer metadata is not exchanged by this filter here");
+    if holds::<PluginConfig>(any) {
+        return r
+            .unpack(any, |r, p| Ok(Part::Filter(NetworkFilter::IstioStats(Arc::new(istio::stats(r, p)?)))));
+    }
+    if exchanges_metadata(r, any)? {
         return Ok(Part::Passed);
     }
     Err(r.refuse(format!("the network filter {:?} is not implemented", type_name(any))))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reader::{Read, Reader, bool_or, u32_or};
 use super::unset::{ignore_set, refuse_set};
-use super::{secret, tls_parameters};
+use super::{istio, secret, tls_parameters};
 use crate::pb::envoy::extensions::transport_sockets::tls::v3::{
     self as proto, common_tls_context as context,
 };
@@ -147,13 +147,23 @@ fn common(r: &mut Reader<'_>, proto: &proto::CommonTlsContext, highest: TlsVersi
         max_version: parameters.max,
         cipher_suites: parameters.cipher_suites,
         curves: parameters.curves,
-        alpn: r.each("alpn_protocols", alpn_protocols, |r, name| match name.len() {
-            1..=255 => Ok(name.as_str().into()),
-            _ => Err(r.refuse("an ALPN name has 1 to 255 bytes")),
-        })?,
+        alpn: alpn(r, alpn_protocols)?,
         certificates,
         validation: validation(r, validation_context_type.as_ref())?,
     })
+}
+
+fn alpn(r: &mut Reader<'_>, protocols: &[String]) -> Read<Vec<Box<str>>> {
+    let names = r.each("alpn_protocols", protocols, |r, name| match name.len() {
+        // Both ends would have to speak it.
+        _ if name == istio::PEER_EXCHANGE => {
+            r.ignore(istio::NOT_OFFERED);
+            Ok(None)
+        }
+        1..=255 => Ok(Some(name.as_str().into())),
+        _ => Err(r.refuse("an ALPN name has 1 to 255 bytes")),
+    })?;
+    Ok(names.into_iter().flatten().collect())
 }
 
 fn validation(r: &mut Reader<'_>, proto: Option<&ValidationContextType>) -> Read<ValidationSource> {
