@@ -1,5 +1,5 @@
-//! What the proxy tells about itself: counters with Envoy's names, and access logs in Envoy's
-//! formats.
+//! What the proxy tells about itself: counters with Envoy's names, Istio's metrics, and access logs in
+//! Envoy's formats.
 //!
 //! ```text
 //! config time:  Registry ──► ClusterStats, HttpStats … (groups of handles)    LineFormat::parse
@@ -13,6 +13,7 @@
 //! (invariant 7); a log format is parsed once, and a bad one is an error with its position.
 #![forbid(unsafe_code)]
 
+pub mod istio;
 pub mod json;
 pub mod log;
 pub mod stats;
