@@ -9,7 +9,7 @@ macro_rules! codes {
         /// The cause of a diagnostic; written `WEFT0101`.
         ///
         /// `WEFT00xx` are about documents, `WEFT01xx` about fields, `WEFT02xx` about what fields mean
-        /// together.
+        /// together, `WEFT03xx` about what objects mean together.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $($(#[doc = $doc])+ $name = $number,)* }
 
@@ -105,6 +105,25 @@ codes! {
     Unreachable = 220,
     /// Load balancing settings that contradict themselves.
     LoadBalancer = 221,
+
+    /// The host is of no service that the object's proxies see.
+    UnknownHost = 301,
+    /// No DestinationRule that is in force defines the subset.
+    UnknownSubset = 302,
+    /// There is no such Gateway.
+    UnknownGateway = 303,
+    /// There is no such VirtualService to delegate to, or it is not for delegation.
+    UnknownDelegate = 304,
+    /// Another object goes before this one.
+    Conflict = 305,
+    /// The service has no such port.
+    UnknownPort = 306,
+    /// No endpoint serves it, so that calls fail.
+    NoEndpoints = 307,
+    /// It works only if something outside of the mesh can be reached.
+    OutsideNeeded = 308,
+    /// It selects no workload.
+    NothingSelected = 309,
 }
 
 impl fmt::Display for Code {

@@ -1,0 +1,202 @@
+//! Which workloads serve which services, and so the endpoints of each service.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use weft_api::istio::service_entry::Resolution as Written;
+use weft_api::istio::{ServiceEntry, WorkloadEntry};
+use weft_api::value::label::selects;
+use weft_api::{Object, Spec};
+use weft_types::Name;
+
+use super::backend::{self, Listed};
+use super::entry::Entries;
+use super::pods::Pods;
+use super::slice::Slices;
+use super::{PortEndpoints, ServiceInstance, ServiceKey};
+use crate::Labels;
+use crate::endpoint::{Endpoint, Health};
+use crate::mesh::MeshConfig;
+use crate::objects::Objects;
+use crate::protocol::Protocol;
+use crate::service::{Registry, Service, ServicePort};
+use crate::workload::Workload;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Endpoints by service and port.
+    pub(super) endpoints: HashMap<ServiceKey, PortEndpoints>,
+    /// Services by workload (namespace and name).
+    pub(super) instances: HashMap<ServiceKey, Vec<ServiceInstance>>,
+}
+
+/// Finds the endpoints of every service.
+pub(super) fn find(
+    services: &[Arc<Service>],
+    entries: &Entries,
+    objects: &Objects,
+    pods: &Pods,
+    mesh: &MeshConfig,
+) -> Found {
+    let slices = Slices::new(objects);
+    let mut workload_entries: HashMap<Name, Vec<Listed<'_>>> = HashMap::new();
+    for (object, entry) in objects.workload_entries() {
+        let of = workload_entries.entry(object.reference.namespace.clone()).or_default();
+        of.push(Listed { object, entry });
+    }
+    let mut found = Found::default();
+    for service in services {
+        let listed = workload_entries.get(&service.namespace).map_or(&[][..], Vec::as_slice);
+        let context = Context { service, pods, listed, mesh };
+        let (endpoints, serving) = match service.registry {
+            Registry::Kubernetes => context.of_kubernetes(&slices),
+            Registry::External => context.of_entries(entries),
+        };
+        found.endpoints.insert((service.host.clone(), service.namespace.clone()), endpoints);
+        let mut seen = HashSet::new();
+        for (pod, port) in serving {
+            let Some(target_port) = backend::target_of_pod(port, &pod) else { continue };
+            if seen.insert((pod.name.clone(), pod.namespace.clone(), port.number)) {
+                let key = (pod.namespace.clone(), pod.name.clone());
+                let instance = ServiceInstance { service: service.clone(), port: port.clone(), target_port };
+                found.instances.entry(key).or_default().push(instance);
+            }
+        }
+    }
+    found
+}
+
+/// What the endpoints of one service are found from.
+struct Context<'o> {
+    service: &'o Arc<Service>,
+    pods: &'o Pods,
+    /// WorkloadEntries of the service's namespace.
+    listed: &'o [Listed<'o>],
+    mesh: &'o MeshConfig,
+}
+
+/// Which workload serves which port.
+type Serving<'o> = Vec<(Arc<Workload>, &'o ServicePort)>;
+
+impl<'o> Context<'o> {
+    /// By slices if there are any, else by the selector; and WorkloadEntries that the selector chooses.
+    fn of_kubernetes(&self, slices: &Slices<'_>) -> (PortEndpoints, Serving<'o>) {
+        let service = self.service;
+        if let Some(host) = &service.alias_of {
+            return (self.by_name(host), Vec::new());
+        }
+        let ports = || service.ports.iter().filter(|port| port.protocol != Protocol::Udp);
+        let mut endpoints = PortEndpoints::new();
+        let mut serving: Serving<'o> = Vec::new();
+        for pod in self.pods.selected(&service.namespace, &service.selector) {
+            serving.extend(ports().map(|port| (pod.clone(), port)));
+        }
+        match slices.of(service, self.pods, self.mesh) {
+            Some((listed, behind)) => {
+                endpoints = listed;
+                serving.extend(behind.iter().flat_map(|pod| ports().map(|port| (pod.clone(), port))));
+            }
+            None => {
+                for (pod, port) in &serving {
+                    add(&mut endpoints, port, self.of_pod(pod, port));
+                }
+            }
+        }
+        self.add_selected_entries(&mut endpoints, ports());
+        (endpoints, serving)
+    }
+
+    /// By the lists and selectors of the ServiceEntries behind the service.
+    fn of_entries(&self, entries: &'o Entries) -> (PortEndpoints, Serving<'o>) {
+        let mut endpoints = PortEndpoints::new();
+        let mut serving: Serving<'o> = Vec::new();
+        for part in entries.of(self.service) {
+            let Spec::ServiceEntry(spec) = &part.object.spec else { continue };
+            let ports = || part.ports.iter().filter(|port| port.protocol != Protocol::Udp);
+            match &spec.workload_selector {
+                Some(selector) => {
+                    for pod in self.pods.selected(&self.service.namespace, &selector.labels) {
+                        for port in ports() {
+                            add(&mut endpoints, port, self.of_pod(pod, port));
+                            serving.push((pod.clone(), port));
+                        }
+                    }
+                    for listed in self.selected_entries(&selector.labels) {
+                        for port in ports() {
+                            add(&mut endpoints, port, listed.endpoint(port, self.mesh));
+                        }
+                    }
+                }
+                None => self.add_listed(&mut endpoints, &part.object, spec, ports()),
+            }
+        }
+        (endpoints, serving)
+    }
+
+    fn add_listed(
+        &self,
+        endpoints: &mut PortEndpoints,
+        object: &Object,
+        spec: &ServiceEntry,
+        ports: impl Iterator<Item = &'o ServicePort>,
+    ) {
+        let by_name = matches!(spec.resolution, Written::Dns | Written::DnsRoundRobin);
+        // The host itself is looked up where no endpoint is listed.
+        let itself =
+            WorkloadEntry { address: Some(self.service.host.to_string()), ..WorkloadEntry::default() };
+        let itself = std::slice::from_ref(&itself);
+        let list = if spec.endpoints.is_empty() && by_name { itself } else { &spec.endpoints };
+        for port in ports {
+            for entry in list {
+                add(endpoints, port, Listed { object, entry }.endpoint(port, self.mesh));
+            }
+        }
+    }
+
+    /// One endpoint for each port, that DNS finds.
+    fn by_name(&self, host: &Name) -> PortEndpoints {
+        let entry = WorkloadEntry { address: Some(host.to_string()), ..WorkloadEntry::default() };
+        let listed = Listed { object: &self.service.object, entry: &entry };
+        let mut endpoints = PortEndpoints::new();
+        for port in &self.service.ports {
+            // The name stands for a host whose ports are the callers' business.
+            let port = ServicePort { target: None, ..port.clone() };
+            add(&mut endpoints, &port, listed.endpoint(&port, self.mesh));
+        }
+        endpoints
+    }
+
+    fn of_pod(&self, pod: &Workload, port: &ServicePort) -> Option<Endpoint> {
+        let health = match pod.health {
+            Health::Unhealthy if self.service.publish_not_ready => Health::Healthy,
+            health => health,
+        };
+        let target = backend::target_of_pod(port, pod)?;
+        Some(backend::of_pod(pod, *pod.addresses.first()?, target, health))
+    }
+
+    fn selected_entries(&self, selector: &'o Labels) -> impl Iterator<Item = &'o Listed<'o>> {
+        let chosen =
+            move |listed: &&Listed<'_>| !selector.is_empty() && selects(selector, &listed.entry.labels);
+        self.listed.iter().filter(chosen)
+    }
+
+    fn add_selected_entries<'p>(
+        &self,
+        endpoints: &mut PortEndpoints,
+        ports: impl Iterator<Item = &'p ServicePort> + Clone,
+    ) {
+        for listed in self.selected_entries(&self.service.selector) {
+            for port in ports.clone() {
+                add(endpoints, port, listed.endpoint(port, self.mesh));
+            }
+        }
+    }
+}
+
+fn add(endpoints: &mut PortEndpoints, port: &ServicePort, endpoint: Option<Endpoint>) {
+    if let Some(endpoint) = endpoint {
+        endpoints.entry(port.number).or_default().push(Arc::new(endpoint));
+    }
+}

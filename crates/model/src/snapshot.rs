@@ -1,0 +1,230 @@
+//! The mesh at one moment.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use weft_api::istio::virtual_service::MESH;
+use weft_api::{Diagnostic, Object, ObjectRef};
+use weft_types::Name;
+
+use crate::Labels;
+use crate::authorization::AuthorizationPolicies;
+use crate::destination_rule::{DestinationRuleView, DestinationRules};
+use crate::endpoint::Endpoint;
+use crate::gateway::Gateways;
+use crate::host;
+use crate::mesh::MeshConfig;
+use crate::objects::Objects;
+use crate::peer_authentication::{PeerAuthentications, PeerMtls};
+use crate::registry::{Registry, ServiceInstance};
+use crate::service::Service;
+use crate::sidecar::{self, SidecarScope, Sidecars, Visible};
+use crate::virtual_service::{self, VirtualServiceView};
+use crate::visibility::Visibility;
+use crate::workload::Workload;
+
+/// The mesh at one moment: immutable, and the same for the same objects in any order.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the snapshots; what the builder was given.
+    pub generation: u64,
+    /// Settings of the whole mesh.
+    pub mesh: Arc<MeshConfig>,
+    /// What there is to say about objects together: what they name and is not there, and conflicts.
+    pub diagnostics: Vec<Diagnostic>,
+    registry: Registry,
+    virtual_services: Vec<Arc<VirtualServiceView>>,
+    /// Indexes into `virtual_services` by gateway.
+    by_gateway: HashMap<Name, Vec<usize>>,
+    destination_rules: DestinationRules,
+    gateways: Gateways,
+    sidecars: Sidecars,
+    peer_authentications: PeerAuthentications,
+    authorization_policies: AuthorizationPolicies,
+    /// Scopes that were asked for, by namespace and Sidecar: a memo of a pure function.
+    scopes: Mutex<HashMap<(Name, Option<ObjectRef>), Arc<SidecarScope>>>,
+}
+
+impl Snapshot {
+    /// The mesh that these objects make. Each object stands once; their order does not matter.
+    #[must_use]
+    pub fn build(objects: &[Arc<Object>], mesh: &MeshConfig, generation: u64) -> Self {
+        let objects = Objects::new(objects);
+        let mut diagnostics = Vec::new();
+        let registry = Registry::new(&objects, mesh, &mut diagnostics);
+        let virtual_services = virtual_service::views(&objects, mesh);
+        let mut by_gateway: HashMap<Name, Vec<usize>> = HashMap::new();
+        for (index, view) in virtual_services.iter().enumerate() {
+            for gateway in &view.gateways {
+                by_gateway.entry(gateway.clone()).or_default().push(index);
+            }
+        }
+        Self {
+            generation,
+            mesh: Arc::new(mesh.clone()),
+            diagnostics,
+            registry,
+            virtual_services,
+            by_gateway,
+            destination_rules: DestinationRules::new(&objects, mesh),
+            gateways: Gateways::new(&objects),
+            sidecars: Sidecars::new(&objects),
+            peer_authentications: PeerAuthentications::new(&objects),
+            authorization_policies: AuthorizationPolicies::new(&objects),
+            scopes: Mutex::default(),
+        }
+    }
+
+    /// Every service, in order of host, then namespace.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.registry.services.iter()
+    }
+
+    /// The services that proxies of a namespace see, one for each host, by host.
+    #[must_use]
+    pub fn services_visible_to(&self, namespace: &str) -> Vec<Arc<Service>> {
+        sidecar::one_for_each_host(self.services(), namespace)
+    }
+
+    /// The service of a host (in full) that proxies of a namespace see: of several, that of the
+    /// namespace itself, else Kubernetes', else the oldest.
+    #[must_use]
+    pub fn service(&self, host: &str, from_namespace: &str) -> Option<&Arc<Service>> {
+        self.registry.visible(host, from_namespace)
+    }
+
+    /// The endpoints of a service's port, by the number of that port; none if it has no such port.
+    #[must_use]
+    pub fn endpoints(&self, service: &Service, port: u16) -> &[Arc<Endpoint>] {
+        self.registry.endpoints(service, port)
+    }
+
+    /// The workload that a pod is.
+    #[must_use]
+    pub fn workload(&self, namespace: &str, pod: &str) -> Option<&Arc<Workload>> {
+        self.registry.workload(namespace, pod)
+    }
+
+    /// The workload at an address.
+    #[must_use]
+    pub fn workload_at(&self, address: IpAddr) -> Option<&Arc<Workload>> {
+        self.registry.workload_at(address)
+    }
+
+    /// Every workload, in no order.
+    pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.registry.workloads.values()
+    }
+
+    /// What a workload serves: each port of each service that selects it, by host.
+    #[must_use]
+    pub fn services_of(&self, workload: &Workload) -> Vec<ServiceInstance> {
+        self.registry.instances(workload).to_vec()
+    }
+
+    /// The full name of a host, as an object of `namespace` means it (VS-01).
+    #[must_use]
+    pub fn resolve_host(&self, short: &str, namespace: &str) -> Name {
+        host::resolve(short, namespace, &self.mesh.domain)
+    }
+
+    /// Every VirtualService that has hosts, delegates merged, oldest first.
+    #[must_use]
+    pub fn virtual_services(&self) -> &[Arc<VirtualServiceView>] {
+        &self.virtual_services
+    }
+
+    /// Those for sidecars of a namespace, in order of precedence; a host that several name is left to
+    /// the first (VS-01).
+    #[must_use]
+    pub fn virtual_services_for_mesh(&self, namespace: &str) -> Vec<Arc<VirtualServiceView>> {
+        sidecar::claim(&self.for_mesh(namespace))
+    }
+
+    /// Those that are bound to a gateway (`namespace/name`), oldest first. Whether the gateway's proxy
+    /// sees one is [`VirtualServiceView::export_to`]'s to say.
+    #[must_use]
+    pub fn virtual_services_for_gateway(&self, gateway: &str) -> Vec<Arc<VirtualServiceView>> {
+        self.bound_to(gateway).cloned().collect()
+    }
+
+    fn bound_to(&self, gateway: &str) -> impl Iterator<Item = &Arc<VirtualServiceView>> {
+        let indexes = self.by_gateway.get(gateway).map_or(&[][..], Vec::as_slice);
+        indexes.iter().filter_map(|index| self.virtual_services.get(*index))
+    }
+
+    /// As Istio ranks them: those for this namespace alone, those for it by name, then those for all;
+    /// within each, oldest first.
+    fn for_mesh(&self, namespace: &str) -> Vec<Arc<VirtualServiceView>> {
+        let rank = |view: &VirtualServiceView| match &view.export_to {
+            Visibility::Namespaces(_) if *view.namespace == *namespace => 0,
+            Visibility::Namespaces(_) => 1,
+            Visibility::Public => 2,
+        };
+        let visible = self.bound_to(MESH).filter(|view| view.export_to.admits(namespace));
+        let mut views: Vec<_> = visible.cloned().collect();
+        views.sort_by_key(|view| rank(view));
+        views
+    }
+
+    /// The DestinationRule for calls from a workload to a service (DR-01).
+    #[must_use]
+    pub fn destination_rule(
+        &self,
+        client_namespace: &str,
+        client_labels: &Labels,
+        service: &Service,
+    ) -> Option<Arc<DestinationRuleView>> {
+        self.destination_rules.resolve(client_namespace, client_labels, service, &self.mesh.root_namespace)
+    }
+
+    /// The Gateway objects that select a workload, oldest first; of any namespace (GW-01).
+    #[must_use]
+    pub fn gateways_for(&self, _namespace: &str, labels: &Labels) -> Vec<Arc<Object>> {
+        self.gateways.of(labels)
+    }
+
+    /// Whether there is a Gateway object of that full name (`namespace/name`).
+    #[must_use]
+    pub fn has_gateway(&self, name: &str) -> bool {
+        self.gateways.exists(name)
+    }
+
+    /// What the proxies of a workload see.
+    #[must_use]
+    pub fn sidecar_scope(&self, namespace: &str, labels: &Labels) -> Arc<SidecarScope> {
+        let object = self.sidecars.of(namespace, labels, &self.mesh.root_namespace);
+        let key = (Name::from(namespace), object.map(|object| object.reference.clone()));
+        let known = self.scopes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(scope) = known {
+            return scope;
+        }
+        let visible = Visible {
+            namespace,
+            services: self.services().filter(|service| service.export_to.admits(namespace)).collect(),
+            virtual_services: self.for_mesh(namespace),
+            outbound: self.mesh.outbound,
+            domain: &self.mesh.domain,
+        };
+        let scope = Arc::new(match object.and_then(|object| Some((object, sidecar::spec(object)?))) {
+            Some((object, spec)) => visible.through(object, spec),
+            None => visible.everything(),
+        });
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        scopes.entry(key).or_insert(scope).clone()
+    }
+
+    /// What the ports of a workload take in (PA-01, PA-02).
+    #[must_use]
+    pub fn peer_mtls(&self, namespace: &str, labels: &Labels) -> PeerMtls {
+        let MeshConfig { root_namespace, default_peer_mtls, .. } = &*self.mesh;
+        self.peer_authentications.resolve(namespace, labels, root_namespace, *default_peer_mtls)
+    }
+
+    /// The AuthorizationPolicies for a workload: of the root namespace first, in name order (AP-02).
+    #[must_use]
+    pub fn authorization_policies(&self, namespace: &str, labels: &Labels) -> Vec<Arc<Object>> {
+        self.authorization_policies.of(namespace, labels, &self.mesh.root_namespace)
+    }
+}
