@@ -1,0 +1,260 @@
+//! One value of one attribute, as Envoy's RBAC tests it.
+
+use std::net::IpAddr;
+
+use weft_proto::envoy::config::core::v3::{CidrRange, TypedExtensionConfig};
+use weft_proto::envoy::config::rbac::v3::permission::Rule;
+use weft_proto::envoy::config::rbac::v3::principal::{Authenticated, Identifier};
+use weft_proto::envoy::config::rbac::v3::{Permission, Principal, SourcedMetadata};
+use weft_proto::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
+use weft_proto::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
+use weft_proto::envoy::r#type::matcher::v3::metadata_matcher::{PathSegment, path_segment};
+use weft_proto::envoy::r#type::matcher::v3::{
+    ListMatcher, MetadataMatcher, PathMatcher, StringMatcher, ValueMatcher, list_matcher, path_matcher,
+    value_matcher::MatchPattern,
+};
+use weft_proto::google::protobuf::UInt32Value;
+
+use super::attribute::{Attribute, Side};
+use super::logic::{Logic, permission, principal};
+use super::rule::Ground;
+use super::text::{self, Text};
+
+/// How identities of the mesh begin.
+const SPIFFE: &str = "spiffe://";
+/// Where Envoy keeps what it learned of tokens.
+const TOKENS: &str = "envoy.filters.http.jwt_authn";
+
+/// A test, on the side that it is of.
+#[derive(Debug)]
+pub(super) enum Atom {
+    /// What is called.
+    Operation(Permission),
+    /// Who calls.
+    Source(Principal),
+}
+
+/// A part of a rule that cannot be expressed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Only HTTP has the attribute.
+    #[error("connections without HTTP have no {0}")]
+    OfRequests(String),
+    /// Not an address or range.
+    #[error("{0:?} is not an IP address or range")]
+    Address(String),
+    /// Not a port.
+    #[error("{0:?} is not a port")]
+    Port(String),
+    /// Not a service account.
+    #[error("{0:?} is not a service account")]
+    ServiceAccount(String),
+}
+
+/// The tests of a value, of which any must hold; none on the other side.
+pub(super) fn side<L: Side>(
+    ground: Ground<'_>,
+    attribute: Attribute<'_>,
+    value: &str,
+) -> Result<Vec<L>, Unusable> {
+    if ground.tcp && attribute.is_of_requests() {
+        return Err(Unusable::OfRequests(format!("{attribute:?}")));
+    }
+    Ok(atoms(ground, attribute, value)?.into_iter().filter_map(L::of).collect())
+}
+
+fn atoms(ground: Ground<'_>, attribute: Attribute<'_>, value: &str) -> Result<Vec<Atom>, Unusable> {
+    let source = |identifier| vec![Atom::Source(principal(identifier))];
+    let operation = |rule| vec![Atom::Operation(permission(rule))];
+    Ok(match attribute {
+        Attribute::Principal => ground.domains.expand(value).iter().map(|one| by_principal(one)).collect(),
+        Attribute::Namespace => vec![authenticated(namespace(value))],
+        Attribute::ServiceAccount => {
+            vec![authenticated(text::suffix(&service_account(ground.namespace, value)?))]
+        }
+        Attribute::TrustDomain => vec![authenticated(trust_domain(value))],
+        Attribute::SourceIp => source(Identifier::DirectRemoteIp(range(value)?)),
+        Attribute::RemoteIp => source(Identifier::RemoteIp(range(value)?)),
+        Attribute::RequestPrincipal => vec![Atom::Source(request_principal(value))],
+        Attribute::Audiences => vec![Atom::Source(claim(&["aud"], value))],
+        Attribute::Presenter => vec![Atom::Source(claim(&["azp"], value))],
+        Attribute::Claim(path) => {
+            let names: Vec<&str> = path.split(['[', ']']).filter(|name| !name.is_empty()).collect();
+            vec![Atom::Source(claim(&names, value))]
+        }
+        Attribute::Header(name) => source(Identifier::Header(Text::parse(value).header(name))),
+        Attribute::Host => hosts(value).map(|test| Atom::Operation(permission(test))).collect(),
+        Attribute::Method => operation(Rule::Header(Text::parse(value).header(":method"))),
+        Attribute::Path => operation(path(value)),
+        Attribute::Port => operation(Rule::DestinationPort(port(value)?.into())),
+        Attribute::DestinationIp => operation(Rule::DestinationIp(range(value)?)),
+        Attribute::Sni => operation(Rule::RequestedServerName(Text::parse(value).matcher())),
+        Attribute::Metadata(key) => operation(Rule::SourcedMetadata(filter_metadata(key, value))),
+    })
+}
+
+/// The identity in the client's certificate.
+fn authenticated(name: StringMatcher) -> Atom {
+    Atom::Source(principal(Identifier::Authenticated(Authenticated { principal_name: Some(name) })))
+}
+
+fn by_principal(value: &str) -> Atom {
+    authenticated(match Text::parse(value) {
+        Text::Present => text::present(),
+        Text::Exact(name) => text::exact(&format!("{SPIFFE}{name}")),
+        Text::Prefix(start) => text::prefix(format!("{SPIFFE}{start}")),
+        Text::Suffix(end) => text::suffix(end),
+    })
+}
+
+/// Identities are `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT`, and no part of one holds a slash.
+fn namespace(value: &str) -> StringMatcher {
+    match Text::parse(value) {
+        Text::Present => text::contains("/ns/".to_owned()),
+        Text::Exact(name) => text::contains(format!("/ns/{name}/")),
+        Text::Prefix(start) => text::contains(format!("/ns/{start}")),
+        Text::Suffix(end) => text::contains(format!("{end}/sa/")),
+    }
+}
+
+fn trust_domain(value: &str) -> StringMatcher {
+    match Text::parse(value) {
+        Text::Present => text::prefix(SPIFFE.to_owned()),
+        Text::Exact(name) => text::prefix(format!("{SPIFFE}{name}/")),
+        Text::Prefix(start) => text::prefix(format!("{SPIFFE}{start}")),
+        Text::Suffix(end) => text::contains(format!("{end}/ns/")),
+    }
+}
+
+fn service_account(namespace: &str, value: &str) -> Result<String, Unusable> {
+    let (namespace, account) = value.split_once('/').unwrap_or((namespace, value));
+    if namespace.is_empty() || account.is_empty() || account.contains('/') {
+        return Err(Unusable::ServiceAccount(value.to_owned()));
+    }
+    Ok(format!("/ns/{namespace}/sa/{account}"))
+}
+
+/// Hosts match in any case; one without a port matches with any (AP-04).
+fn hosts(value: &str) -> impl Iterator<Item = Rule> {
+    let folded = |mut matcher: StringMatcher| {
+        matcher.ignore_case = true;
+        Rule::Header(text::header(":authority", HeaderMatchSpecifier::StringMatch(matcher)))
+    };
+    let bare = |host: &str| !host.contains(':');
+    let (first, second) = match Text::parse(value) {
+        Text::Present => (Rule::Header(Text::Present.header(":authority")), None),
+        Text::Exact(host) if bare(host) => {
+            (folded(text::exact(host)), Some(folded(text::prefix(format!("{host}:")))))
+        }
+        Text::Suffix(end) if bare(end) && !end.is_empty() => {
+            (folded(text::suffix(end)), Some(folded(text::contains(format!("{end}:")))))
+        }
+        other => (folded(other.matcher()), None),
+    };
+    std::iter::once(first).chain(second)
+}
+
+/// The path without its query; `{*}` is one segment, `{**}` any number.
+fn path(value: &str) -> Rule {
+    if value.contains(['{', '}']) {
+        let template = value.replace("{**}", "**").replace("{*}", "*");
+        let config = UriTemplateMatchConfig { path_template: template };
+        return Rule::UriTemplate(TypedExtensionConfig {
+            name: "uri-template".to_owned(),
+            typed_config: Some(weft_proto::any::pack(&config)),
+        });
+    }
+    let path = path_matcher::Rule::Path(Text::parse(value).matcher());
+    Rule::UrlPath(PathMatcher { rule: Some(path) })
+}
+
+fn port(value: &str) -> Result<u16, Unusable> {
+    value.parse().ok().filter(|port| *port != 0).ok_or_else(|| Unusable::Port(value.to_owned()))
+}
+
+fn range(value: &str) -> Result<CidrRange, Unusable> {
+    let bad = || Unusable::Address(value.to_owned());
+    let (address, length) = match value.split_once('/') {
+        Some((address, length)) => (address, Some(length.parse::<u8>().map_err(|_| bad())?)),
+        None => (value, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| bad())?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.unwrap_or(most);
+    if length > most {
+        return Err(bad());
+    }
+    let prefix_len = Some(UInt32Value { value: length.into() });
+    Ok(CidrRange { address_prefix: address.to_string(), prefix_len })
+}
+
+/// Issuer and subject of a token, `ISSUER/SUBJECT`; the last slash parts them.
+fn request_principal(value: &str) -> Principal {
+    let both = |issuer: StringMatcher, subject: StringMatcher| {
+        Principal::all(vec![token(&["iss"], issuer), token(&["sub"], subject)])
+    };
+    match Text::parse(value) {
+        Text::Present => both(text::present(), text::present()),
+        Text::Exact(name) => match name.rsplit_once('/') {
+            Some((issuer, subject)) => both(text::exact(issuer), text::exact(subject)),
+            None => Principal::never(),
+        },
+        Text::Prefix(start) => match start.rsplit_once('/') {
+            Some((issuer, subject)) => both(text::exact(issuer), text::prefix(subject.to_owned())),
+            None => both(text::prefix(start.to_owned()), text::present()),
+        },
+        Text::Suffix(end) => match end.rsplit_once('/') {
+            Some((issuer, subject)) => both(text::suffix(issuer), text::exact(subject)),
+            None => both(text::present(), text::suffix(end)),
+        },
+    }
+}
+
+/// A claim that is a text, or a list that holds it.
+fn claim(path: &[&str], value: &str) -> Principal {
+    let test = Text::parse(value).matcher();
+    let listed = ListMatcher {
+        match_pattern: Some(list_matcher::MatchPattern::OneOf(Box::new(of_text(test.clone())))),
+    };
+    let listed = ValueMatcher { match_pattern: Some(MatchPattern::ListMatch(Box::new(listed))) };
+    let in_list = sourced(TOKENS, &payload(path), listed);
+    Principal::one_of(vec![token(path, test), principal(Identifier::SourcedMetadata(in_list))])
+}
+
+fn token(path: &[&str], test: StringMatcher) -> Principal {
+    principal(Identifier::SourcedMetadata(sourced(TOKENS, &payload(path), of_text(test))))
+}
+
+fn payload<'a>(path: &[&'a str]) -> Vec<&'a str> {
+    std::iter::once("payload").chain(path.iter().copied()).collect()
+}
+
+/// `envoy.filters.FILTER[key]`; a value in brackets is looked for in a list.
+fn filter_metadata(key: &str, value: &str) -> SourcedMetadata {
+    let (filter, rest) = key.split_at(key.find('[').unwrap_or(key.len()));
+    let path: Vec<&str> = rest.split(['[', ']']).filter(|name| !name.is_empty()).collect();
+    match value.strip_prefix('[').and_then(|value| value.strip_suffix(']')) {
+        Some(inner) => {
+            let one = list_matcher::MatchPattern::OneOf(Box::new(of_text(Text::parse(inner).matcher())));
+            let list = ListMatcher { match_pattern: Some(one) };
+            let list = ValueMatcher { match_pattern: Some(MatchPattern::ListMatch(Box::new(list))) };
+            sourced(filter, &path, list)
+        }
+        None => sourced(filter, &path, of_text(Text::parse(value).matcher())),
+    }
+}
+
+fn of_text(test: StringMatcher) -> ValueMatcher {
+    ValueMatcher { match_pattern: Some(MatchPattern::StringMatch(test)) }
+}
+
+fn sourced(filter: &str, path: &[&str], value: ValueMatcher) -> SourcedMetadata {
+    let segment = |key: &&str| PathSegment { segment: Some(path_segment::Segment::Key((*key).to_owned())) };
+    let matcher = MetadataMatcher {
+        filter: filter.to_owned(),
+        path: path.iter().map(segment).collect(),
+        value: Some(value),
+        invert: false,
+    };
+    SourcedMetadata { metadata_matcher: Some(matcher), ..SourcedMetadata::default() }
+}
