@@ -29,6 +29,7 @@ pub mod client;
 pub mod differences;
 pub mod http1;
 pub mod judge;
+pub mod mesh;
 pub mod netns;
 pub mod normalize;
 pub mod outcome;

@@ -60,7 +60,73 @@ pub fn pair() -> Result<(Host, Host)> {
     Ok((one, other))
 }
 
+/// Hosts on one bridge, as pods on one node: each reaches every other, and the bridge's own address is
+/// the default route, so that the virtual address of a service leaves the host.
+#[derive(Debug)]
+pub struct Network {
+    hub: Host,
+    number: u32,
+    next: std::cell::Cell<u8>,
+}
+
+impl Network {
+    /// An empty network.
+    ///
+    /// # Errors
+    /// Without root, or when `ip` fails.
+    pub fn make() -> Result<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            bail!("network namespaces need root");
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let hub = Host::make(&format!("weft-w{}n{number}-hub", std::process::id()), [10, 77, 0, 254])?;
+        ip(&["-n", &hub.name, "link", "add", "br0", "type", "bridge"])?;
+        ip(&["-n", &hub.name, "address", "add", "10.77.0.254/24", "dev", "br0"])?;
+        ip(&["-n", &hub.name, "link", "set", "br0", "up"])?;
+        ip(&["-n", &hub.name, "link", "set", "lo", "up"])?;
+        Ok(Self { hub, number, next: std::cell::Cell::new(1) })
+    }
+
+    /// The host of the bridge, which sees all that passes.
+    pub fn hub(&self) -> &Host {
+        &self.hub
+    }
+
+    /// One more host, with the next address.
+    ///
+    /// # Errors
+    /// When the network is full, or `ip` fails.
+    pub fn host(&self) -> Result<Host> {
+        let last = self.next.get();
+        if last > 250 {
+            bail!("the network is full");
+        }
+        self.next.set(last + 1);
+        let host =
+            Host::make(&format!("weft-w{}n{}-h{last}", std::process::id(), self.number), [10, 77, 0, last])?;
+        let port = format!("p{last}");
+        ip(&["-n", &host.name, "link", "add", "eth0", "type", "veth", "peer", "name", &port])?;
+        ip(&["-n", &host.name, "link", "set", &port, "netns", &self.hub.name])?;
+        ip(&["-n", &self.hub.name, "link", "set", &port, "master", "br0", "up"])?;
+        ip(&["-n", &host.name, "address", "add", &format!("{}/24", host.address), "dev", "eth0"])?;
+        ip(&["-n", &host.name, "link", "set", "eth0", "up"])?;
+        ip(&["-n", &host.name, "link", "set", "lo", "up"])?;
+        ip(&["-n", &host.name, "route", "add", "default", "via", &self.hub.address.to_string()])?;
+        Ok(host)
+    }
+}
+
 impl Host {
+    /// Gives the programs on this host an `/etc/hosts` of their own.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn set_hosts(&self, text: &str) -> Result<()> {
+        let folder = format!("/etc/netns/{}", self.name);
+        std::fs::create_dir_all(&folder).with_context(|| folder.clone())?;
+        std::fs::write(format!("{folder}/hosts"), text).context(folder)
+    }
+
     fn make(name: &str, address: [u8; 4]) -> Result<Self> {
         ip(&["netns", "add", name])?;
         Ok(Host { name: name.to_owned(), address: IpAddr::V4(Ipv4Addr::from(address)) })
@@ -84,14 +150,37 @@ impl Host {
     /// # Errors
     /// When the namespace cannot be entered, or `body` fails or panics.
     pub fn enter<T: Send>(&self, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        Self::enter_named(&self.name, body)
+    }
+
+    /// As [`Self::enter`], by name, for tasks that outlive a borrow of the host.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn enter_named<T: Send>(name: &str, body: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                let namespace = File::open(format!("/run/netns/{}", self.name))?;
+                let namespace = File::open(format!("/run/netns/{name}"))?;
                 setns(namespace, CloneFlags::CLONE_NEWNET).context("entering the namespace")?;
                 body()
             });
-            inside.join().map_err(|_| anyhow::anyhow!("panic inside {}", self.name))?
+            inside.join().map_err(|_| anyhow::anyhow!("panic inside {name}"))?
         })
+    }
+
+    /// Kills whatever runs inside, at once: programs of the test, and children that outlived them.
+    pub fn kill_all(&self) {
+        let listed = Command::new("ip").args(["netns", "pids", &self.name]).output();
+        let pids = listed.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+        for pid in pids.split_whitespace().filter_map(|word| word.parse().ok()) {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+
+    /// The namespace's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Redirects TCP as Istio does for a pod: what others send to 15006, what the workload sends to
@@ -153,7 +242,10 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        self.kill_all();
         let _ = ip(&["netns", "delete", &self.name]);
+        // Only there if `set_hosts` made it.
+        let _ = std::fs::remove_dir_all(format!("/etc/netns/{}", self.name));
     }
 }
 

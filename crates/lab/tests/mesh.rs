@@ -1,0 +1,41 @@
+//! The mesh on hosts of its own, with our proxy and with real Envoy under our control plane.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
+
+use anyhow::{Result, bail};
+use weft_lab::mesh::bookinfo::{cases, judge};
+use weft_lab::mesh::samples::sample;
+use weft_lab::mesh::{Mesh, Plan, Proxy};
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+#[test]
+fn every_bookinfo_file_does_what_it_says_with_weft_proxy() {
+    run(every_file(Proxy::Weft)).expect("weft-proxy");
+}
+
+#[test]
+fn every_bookinfo_file_does_what_it_says_with_envoy() {
+    run(every_file(Proxy::Envoy)).expect("Envoy");
+}
+
+async fn every_file(proxy: Proxy) -> Result<()> {
+    let mesh = Mesh::start(Plan::bookinfo(proxy)).await?;
+    let mut faults = Vec::new();
+    for case in cases() {
+        for given in [false, true] {
+            if given && case.files.iter().any(|file| sample(file).given().is_none()) {
+                continue;
+            }
+            if let Err(error) = judge(&mesh, &case, given).await {
+                faults.push(format!("{} {error:#}", if given { "Istio's" } else { "our" }));
+            }
+        }
+    }
+    if !faults.is_empty() {
+        bail!("{} claims fail:\n{}", faults.len(), faults.join("\n"));
+    }
+    Ok(())
+}
