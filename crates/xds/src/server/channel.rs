@@ -1,0 +1,307 @@
+//! One type on one stream: what is wanted, what the client was told, what is on its way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use weft_proto::resource::Resource;
+
+use super::ask::Names;
+use super::order::Role;
+use super::record::TypeStatus;
+
+/// Resources of one type, by name.
+pub(super) type Resources = BTreeMap<Arc<str>, Arc<Resource>>;
+
+/// Name that stands for all.
+const ALL: &str = "*";
+
+/// What the client was last told about a name.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    /// `None`: that there is no such resource.
+    pub(super) version: Option<Arc<str>>,
+    /// The resource, where a later whole set may have to hold it once more.
+    pub(super) resource: Option<Arc<Resource>>,
+    pub(super) answer: Answer,
+    /// The client has answered to some version of it since it is there.
+    pub(super) taken: bool,
+}
+
+/// What the client said to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Awaited,
+    Accepted,
+    Refused,
+}
+
+/// A response that the client has not answered yet.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) nonce: String,
+    /// What is new in it.
+    pub(super) names: Vec<Arc<str>>,
+}
+
+/// What there is to send.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) changed: Vec<Arc<Resource>>,
+    /// The client holds them, and they are no longer there.
+    pub(super) removed: Vec<Arc<str>>,
+    /// The client asks for them, and they were never there.
+    pub(super) unknown: Vec<Arc<str>>,
+}
+
+impl Plan {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removed.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// What a request did to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subscribed {
+    /// Something.
+    Changed,
+    /// Nothing: the same names stand in it.
+    Same,
+}
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    role: Role,
+    pub(super) asked: bool,
+    pub(super) wildcard: bool,
+    pub(super) names: BTreeSet<Arc<str>>,
+    pub(super) told: BTreeMap<Arc<str>, Told>,
+    pub(super) flight: Option<Flight>,
+    /// To be sent although the client was told.
+    pub(super) again: BTreeSet<Arc<str>>,
+    /// The first request is answered even if there is nothing to say: clients wait for that.
+    pub(super) answer_due: bool,
+    /// Something changed since the last plan that came out empty.
+    pub(super) dirty: bool,
+    pub(super) status: TypeStatus,
+}
+
+impl Channel {
+    pub(super) fn new(role: Role) -> Self {
+        Self {
+            role,
+            asked: false,
+            wildcard: false,
+            names: BTreeSet::new(),
+            told: BTreeMap::new(),
+            flight: None,
+            again: BTreeSet::new(),
+            answer_due: false,
+            dirty: true,
+            status: TypeStatus::default(),
+        }
+    }
+
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.wildcard || self.names.contains(name)
+    }
+
+    /// Takes what a request says of names.
+    pub(super) fn subscribe(&mut self, names: Names) -> Subscribed {
+        let first = !std::mem::replace(&mut self.asked, true);
+        match names {
+            Names::Whole(names) => self.subscribe_whole(names, first),
+            Names::Change { subscribe, unsubscribe, have } => {
+                if first {
+                    self.hold(have);
+                }
+                self.subscribe_change(subscribe, &unsubscribe, first)
+            }
+        }
+    }
+
+    /// The whole list. An empty first one means all, for types that are listed whole.
+    fn subscribe_whole(&mut self, names: Vec<String>, first: bool) -> Subscribed {
+        let implied = names.is_empty()
+            && self.role.is_listed_whole()
+            && (first || (self.wildcard && self.names.is_empty()));
+        let wildcard = implied || names.iter().any(|name| name == ALL);
+        let names: BTreeSet<Arc<str>> =
+            names.into_iter().filter(|name| name != ALL).map(Into::into).collect();
+        self.answer_due |= wildcard && !self.wildcard;
+        if !first && self.wildcard == wildcard && self.names == names {
+            return Subscribed::Same;
+        }
+        (self.wildcard, self.names) = (wildcard, names);
+        self.forget_unwanted();
+        self.dirty = true;
+        Subscribed::Changed
+    }
+
+    fn subscribe_change(
+        &mut self,
+        subscribe: Vec<String>,
+        unsubscribe: &[String],
+        first: bool,
+    ) -> Subscribed {
+        if subscribe.is_empty() && unsubscribe.is_empty() && !first {
+            return Subscribed::Same;
+        }
+        let implied = first && subscribe.is_empty() && self.role.is_listed_whole();
+        if (implied || subscribe.iter().any(|name| name == ALL)) && !self.wildcard {
+            self.wildcard = true;
+            self.answer_due = true;
+        }
+        for name in subscribe.into_iter().filter(|name| name != ALL) {
+            let name: Arc<str> = name.into();
+            // Who asks once more for what he was told wants to hear it once more; not so at the begin,
+            // when he says which versions he has.
+            if !first && self.told.contains_key(&name) {
+                self.again.insert(name.clone());
+            }
+            self.names.insert(name);
+        }
+        for name in unsubscribe {
+            if name == ALL {
+                self.wildcard = false;
+            } else if self.names.remove(name.as_str())
+                && self.wildcard
+                && self.told.contains_key(name.as_str())
+            {
+                // Still wanted, as one of all; the client has dropped it.
+                self.again.insert(name.as_str().into());
+            }
+        }
+        self.forget_unwanted();
+        self.dirty = true;
+        Subscribed::Changed
+    }
+
+    fn forget_unwanted(&mut self) {
+        let (wildcard, names) = (self.wildcard, &self.names);
+        self.told.retain(|name, _| wildcard || names.contains(name));
+        self.again.retain(|name| wildcard || names.contains(name));
+    }
+
+    /// Takes note of what the client holds from before.
+    fn hold(&mut self, have: impl IntoIterator<Item = (String, String)>) {
+        for (name, version) in have {
+            let told =
+                Told { version: Some(version.into()), resource: None, answer: Answer::Accepted, taken: true };
+            self.told.insert(name.into(), told);
+        }
+    }
+
+    /// A removal may have been refused only because something else in its response was bad.
+    /// Once more, then, when the type has `changed`.
+    pub(super) fn repeat_refused_removals(&mut self, changed: impl FnOnce() -> bool) {
+        let refused =
+            self.told.iter().filter(|(_, told)| told.version.is_none() && told.answer == Answer::Refused);
+        let refused: Vec<_> = refused.map(|(name, _)| name.clone()).collect();
+        if !refused.is_empty() && changed() {
+            self.again.extend(refused);
+        }
+    }
+
+    /// Endpoints, when the client has got clusters, each of them new to it or not. Envoy waits for the
+    /// endpoints of a changed cluster anew, and may not ask for them once more. Those of a new cluster it has
+    /// dropped with the old one, though by state of the world that may have gone unheard.
+    pub(super) fn rewarm(&mut self, clusters: BTreeMap<Arc<str>, bool>) {
+        for (name, new) in clusters {
+            if new {
+                self.told.remove(&name);
+            } else if self.told.contains_key(&name) {
+                self.again.insert(name);
+            }
+        }
+        self.dirty = true;
+    }
+
+    /// What there is to send. `notices`: the protocol can say that something is not there.
+    pub(super) fn plan(&self, target: &Resources, notices: bool) -> Plan {
+        let mut plan = Plan::default();
+        if !self.dirty {
+            return plan;
+        }
+        let mut consider = |resource: &Arc<Resource>| {
+            let version = self.told.get(&resource.name).and_then(|told| told.version.as_ref());
+            if version != Some(&resource.version) || self.again.contains(&resource.name) {
+                plan.changed.push(resource.clone());
+            }
+        };
+        if self.wildcard {
+            target.values().for_each(&mut consider);
+        } else {
+            self.names.iter().filter_map(|name| target.get(name)).for_each(&mut consider);
+        }
+        if notices {
+            let repeats =
+                |name: &Arc<str>, told: &Told| told.answer == Answer::Refused && self.again.contains(name);
+            let gone = |(name, told): &(&Arc<str>, &Told)| {
+                !target.contains_key(*name) && (told.version.is_some() || repeats(name, told))
+            };
+            plan.removed.extend(self.told.iter().filter(gone).map(|(name, _)| name.clone()));
+            let unknown = |name: &&Arc<str>| {
+                !target.contains_key(*name)
+                    && self.told.get(*name).is_none_or(|told| {
+                        told.version.is_none() && told.answer != Answer::Refused && self.again.contains(*name)
+                    })
+            };
+            plan.unknown.extend(self.names.iter().filter(unknown).cloned());
+        }
+        plan
+    }
+
+    /// Whether the client holds, as far as it takes it, what the target has; removals aside.
+    pub(super) fn is_settled(&self, target: &Resources) -> bool {
+        self.flight.is_none() && !self.answer_due && self.plan(target, false).changed.is_empty()
+    }
+
+    /// Takes note of what is sent.
+    pub(super) fn sent(&mut self, nonce: &str, changed: &[Arc<Resource>], gone: &[Arc<str>]) {
+        let mut names = Vec::with_capacity(changed.len() + gone.len());
+        for resource in changed {
+            let taken =
+                self.told.get(&resource.name).is_some_and(|told| told.taken && told.version.is_some());
+            let told = Told {
+                version: Some(resource.version.clone()),
+                resource: Some(resource.clone()),
+                answer: Answer::Awaited,
+                taken,
+            };
+            self.told.insert(resource.name.clone(), told);
+            self.again.remove(&resource.name);
+            names.push(resource.name.clone());
+        }
+        for name in gone {
+            let told = Told { version: None, resource: None, answer: Answer::Awaited, taken: false };
+            self.told.insert(name.clone(), told);
+            self.again.remove(name);
+            names.push(name.clone());
+        }
+        self.answer_due = false;
+        self.flight = Some(Flight { nonce: nonce.to_owned(), names });
+    }
+
+    /// Takes the client's answer; `None` if nothing of that nonce is on its way.
+    pub(super) fn answered(&mut self, nonce: &str, accepted: bool, whole: bool) -> Option<Flight> {
+        let flight = self.flight.take_if(|flight| flight.nonce == nonce)?;
+        if whole && accepted {
+            // With the set, the client takes what of it was refused before, and that the rest is gone.
+            for told in self.told.values_mut() {
+                (told.answer, told.taken) = (Answer::Accepted, true);
+            }
+            self.told.retain(|_, told| told.version.is_some());
+            return Some(flight);
+        }
+        for name in &flight.names {
+            let Some(told) = self.told.get_mut(name) else { continue };
+            told.answer = if accepted { Answer::Accepted } else { Answer::Refused };
+            told.taken = true;
+            // What is gone needs no memory, but where the client asked for it by name or will not let it go.
+            if accepted && told.version.is_none() && !self.names.contains(name) {
+                self.told.remove(name);
+            }
+        }
+        Some(flight)
+    }
+}

@@ -1,0 +1,43 @@
+//! What one stream may cost.
+
+use std::time::Duration;
+
+/// Bounds of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Types that a stream may ask for; default 64.
+    pub types: usize,
+    /// Names that may be subscribed to, for each type; default 200,000.
+    pub names: usize,
+    /// Longest name or type URL, bytes; default 4,096.
+    pub name_bytes: usize,
+    /// Longest request, bytes of protobuf; default 16 MiB. A client that comes back names all that it
+    /// holds, so this grows with the mesh.
+    pub request_bytes: usize,
+    /// Bytes of resources after which a response is closed and the rest goes into the next one; default
+    /// 2 MiB, since clients by custom take 4 MiB. Whole sets (state of the world) cannot be parted.
+    pub response_bytes: usize,
+    /// Refusals that are remembered, for each stream; default 16.
+    pub nacks: usize,
+    /// Longest part of a refusal's message that is remembered, bytes; default 8 KiB.
+    pub nack_bytes: usize,
+    /// How long listeners and routes wait for a client to ask for what goes before them (endpoints of new
+    /// clusters) or removed clusters for what goes after; default 500 ms. Envoy asks at once; a client that
+    /// loads endpoints only when it needs them never does.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            types: 64,
+            names: 200_000,
+            name_bytes: 4_096,
+            request_bytes: 16 << 20,
+            response_bytes: 2 << 20,
+            nacks: 16,
+            nack_bytes: 8 << 10,
+            patience: Duration::from_millis(500),
+        }
+    }
+}
