@@ -14,6 +14,8 @@ pub use code::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// The object is taken and does what it says, given something that the mesh cannot see to.
+    Info,
     /// The object is taken; something in it deserves attention.
     Warning,
     /// The object is not taken; its last good version stays in force.
@@ -23,6 +25,7 @@ pub enum Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Info => "info",
             Self::Warning => "warning",
             Self::Error => "error",
         })

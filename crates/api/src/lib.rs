@@ -43,6 +43,7 @@ pub mod kind;
 pub mod kube;
 pub mod object;
 mod path;
+mod places;
 mod report;
 pub mod value;
 
@@ -50,3 +51,4 @@ pub use decode::{Decoded, decode};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use kind::Kind;
 pub use object::{Meta, Object, ObjectRef, Origin, Source, Spec};
+pub use places::Places;

@@ -11,6 +11,7 @@ use crate::istio::{
 };
 use crate::kind::Kind;
 use crate::kube::{Deployment, EndpointSlice, Namespace, Pod, Service, ServiceAccount};
+use crate::places::Places;
 
 /// The namespace of objects that name none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -66,6 +67,8 @@ pub struct Source {
     pub file: Name,
     /// Line of the document's first value, from 1.
     pub line: u32,
+    /// Where the fields of its `spec` stand; known for Istio's kinds and Services.
+    pub places: Places,
 }
 
 /// What an object says of itself beside its name.

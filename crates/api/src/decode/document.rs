@@ -10,6 +10,8 @@ use super::{Decode, Decoded};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::kind::{Kind, Recognized};
 use crate::object::{DEFAULT_NAMESPACE, Meta, Object, ObjectRef, Origin, Source, Spec};
+use crate::path::{Path, Step};
+use crate::places::Places;
 use crate::report::Report;
 use crate::value::name;
 use crate::{check, istio, kube};
@@ -170,7 +172,7 @@ fn typed(kind: Kind, root: &Node<'_>, file: &Name, r: &mut Report) -> (Option<Ob
         reference: reference.clone(),
         origin: Origin::default(),
         meta: head.meta,
-        source: Source { file: file.clone(), line: root.place.line },
+        source: Source { file: file.clone(), line: root.place.line, places: places(kind, root) },
         generation: head.generation.unwrap_or(1).max(1),
         spec,
     };
@@ -222,6 +224,18 @@ fn spec(kind: Kind, root: &Node<'_>, unknown: Unknown, r: &mut Report) -> Option
         Kind::Deployment => whole::<kube::Deployment>(root, r),
         Kind::ServiceAccount => whole::<kube::ServiceAccount>(root, r),
         Kind::EndpointSlice => whole::<kube::EndpointSlice>(root, r),
+    }
+}
+
+/// Where the fields of the spec stand, for the kinds whose fields name other objects.
+fn places(kind: Kind, root: &Node<'_>) -> Places {
+    match root.entry("spec") {
+        Some(entry) if kind.is_istio() || kind == Kind::Service => {
+            let mut found = Vec::new();
+            entry.value.places(&mut Path(vec![Step::Field("spec")]), entry.place, &mut found);
+            Places::new(found.into_iter().map(|(path, place)| (path, place.line, place.column)))
+        }
+        _ => Places::default(),
     }
 }
 

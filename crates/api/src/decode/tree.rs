@@ -89,6 +89,37 @@ impl Node<'_> {
         }
     }
 
+    /// The entry of a map by that name.
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry<'_>> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.names(name)),
+            _ => None,
+        }
+    }
+
+    /// Every value with its path and its place, which for a named value is its key's.
+    pub(crate) fn places(&self, path: &mut Path, place: Place, found: &mut Vec<(String, Place)>) {
+        found.push((path.to_string(), place));
+        let mut step = |step, value: &Node<'_>, place| {
+            path.0.push(step);
+            value.places(path, place, found);
+            path.0.pop();
+        };
+        match &self.content {
+            Content::Scalar { .. } => {}
+            Content::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    step(Step::Index(index), item, item.place);
+                }
+            }
+            Content::Map(entries) => {
+                for entry in entries {
+                    step(Step::Key(camel(&entry.key)), &entry.value, entry.place);
+                }
+            }
+        }
+    }
+
     /// Where a path leads; if it leads further than the tree, the last place on it.
     pub(crate) fn locate(&self, path: &Path) -> Place {
         let (mut node, mut place) = (self, self.place);
