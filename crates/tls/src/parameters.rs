@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use weft_tables::tls::{TlsCommon, TlsVersion};
+use weft_tables::tls::{SUITES_NOT_OFFERED, TlsCommon, TlsVersion};
 
 use crate::error::ContextError;
 use crate::suite;
@@ -58,7 +58,7 @@ fn cipher_suites(
     for name in names.iter().flat_map(|n| n.trim_matches(['[', ']']).split('|')) {
         if let Some((_, suite)) = suite::TLS12.iter().find(|(known, _)| *known == name) {
             chosen.push(**suite);
-        } else if suite::NOT_OFFERED.contains(&name) {
+        } else if SUITES_NOT_OFFERED.contains(&name) {
             left_out.push(format!("cipher_suites: {name}"));
         } else {
             return Err(ContextError::UnknownCipher(name.to_owned()));

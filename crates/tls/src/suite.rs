@@ -2,15 +2,16 @@
 
 use rustls::crypto::aws_lc_rs::cipher_suite as suites;
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite};
+use weft_tables::tls::SUITES;
 
-/// The suites of TLS 1.2 that are supported, in Envoy's default order.
-pub(crate) static TLS12: &[(&str, &SupportedCipherSuite)] = &[
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", &suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", &suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-RSA-AES128-GCM-SHA256", &suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-RSA-CHACHA20-POLY1305", &suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-ECDSA-AES256-GCM-SHA384", &suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-RSA-AES256-GCM-SHA384", &suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+/// The suites of TLS 1.2 that are supported, in the order of their names in the tables.
+pub(crate) static TLS12: [(&str, &SupportedCipherSuite); SUITES.len()] = [
+    (SUITES[0], &suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+    (SUITES[1], &suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+    (SUITES[2], &suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+    (SUITES[3], &suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+    (SUITES[4], &suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    (SUITES[5], &suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
 ];
 
 /// The suites of TLS 1.3 in BoringSSL's order; configuration does not choose among them, as in Envoy.
@@ -18,31 +19,6 @@ pub(crate) static TLS13: &[&SupportedCipherSuite] = &[
     &suites::TLS13_AES_128_GCM_SHA256,
     &suites::TLS13_AES_256_GCM_SHA384,
     &suites::TLS13_CHACHA20_POLY1305_SHA256,
-];
-
-/// Suites that Envoy takes and we leave out: no forward secrecy or CBC. Istio's own default list
-/// names two of them.
-pub(crate) static NOT_OFFERED: &[&str] = &[
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "AES128-SHA256",
-    "AES256-SHA256",
-    "DES-CBC3-SHA",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-ECDSA-AES128-SHA256",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "ECDHE-RSA-AES128-SHA256",
-    "ECDHE-RSA-AES256-SHA384",
-    "ECDHE-ECDSA-AES256-SHA384",
-    "ECDHE-PSK-AES128-CBC-SHA",
-    "ECDHE-PSK-AES256-CBC-SHA",
-    "ECDHE-PSK-CHACHA20-POLY1305",
-    "PSK-AES128-CBC-SHA",
-    "PSK-AES256-CBC-SHA",
 ];
 
 /// The name that `%DOWNSTREAM_TLS_CIPHER%` prints; empty for a suite that we never negotiate.
@@ -63,5 +39,21 @@ pub fn version(version: ProtocolVersion) -> &'static str {
         ProtocolVersion::TLSv1_2 => "TLSv1.2",
         ProtocolVersion::TLSv1_3 => "TLSv1.3",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_suites_belong_together() {
+        for (name, suite) in TLS12 {
+            let said = format!("{:?}", suite.suite());
+            let said =
+                said.trim_start_matches("TLS_").replace("_WITH", "").replace("_POLY1305_SHA256", "_POLY1305");
+            let said = said.replace("AES_128", "AES128").replace("AES_256", "AES256").replace('_', "-");
+            assert_eq!(said, name);
+        }
     }
 }

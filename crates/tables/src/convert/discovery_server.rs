@@ -19,7 +19,9 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &DynamicResources) -> Read<Option<
     let server = r.maybe("ads_config", ads_config.as_ref(), server)?;
     match server {
         Some(server) => Ok(Some(DiscoveryServer { clusters, listeners, ..server })),
-        None if clusters || listeners => Err(r.refuse("ads_config is required: all resources come over one stream")),
+        None if clusters || listeners => {
+            Err(r.refuse("ads_config is required: all resources come over one stream"))
+        }
         None => Ok(None),
     }
 }
@@ -99,7 +101,13 @@ fn service(r: &mut Reader<'_>, proto: &GrpcService) -> Read<(String, Metadata)> 
                 max_receive_message_length,
                 skip_envoy_headers,
             } = envoy;
-            ignore_set!(r, "it changes no outcome", retry_policy, max_receive_message_length, skip_envoy_headers);
+            ignore_set!(
+                r,
+                "it changes no outcome",
+                retry_policy,
+                max_receive_message_length,
+                skip_envoy_headers
+            );
             ignore_set!(r, "the authority is the cluster's name", authority);
             r.text("cluster_name", cluster_name).map(str::to_owned)
         })?,

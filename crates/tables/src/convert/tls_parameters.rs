@@ -3,35 +3,8 @@
 use super::reader::{Read, Reader};
 use super::unset::refuse_set;
 use crate::pb::envoy::extensions::transport_sockets::tls::v3::{TlsParameters, tls_parameters::TlsProtocol};
-use crate::tls::TlsVersion;
+use crate::tls::{SUITES, SUITES_NOT_OFFERED, TlsVersion};
 
-/// TLS 1.2 suites that can be spoken, by OpenSSL name.
-const SUITES: &[&str] = &[
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-];
-/// Suites that Envoy knows and that are left out here.
-const PASSED_SUITES: &[&str] = &[
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-    "AES128-SHA256",
-    "AES256-SHA256",
-    "DES-CBC3-SHA",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-ECDSA-AES128-SHA256",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "ECDHE-RSA-AES128-SHA256",
-    "ECDHE-RSA-AES256-SHA384",
-    "ECDHE-ECDSA-AES256-SHA384",
-];
 /// Curves that can be spoken, by the names that Envoy takes.
 const CURVES: &[&str] =
     &["X25519", "P-256", "prime256v1", "secp256r1", "P-384", "secp384r1", "X25519MLKEM768"];
@@ -90,7 +63,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &TlsParameters, highest: TlsVersio
 /// Reads one entry of the list: a suite, or a group `[A|B]` of equal preference.
 fn suite(r: &mut Reader<'_>, entry: &str) -> Read<Box<str>> {
     for name in entry.trim_matches(['[', ']']).split('|') {
-        if PASSED_SUITES.contains(&name) {
+        if SUITES_NOT_OFFERED.contains(&name) {
             r.ignore(format!("{name} has no forward secrecy or an old mode, and is never offered"));
         } else if !SUITES.contains(&name) {
             return Err(r.refuse(format!("{name:?} is no cipher suite of TLS 1.2")));

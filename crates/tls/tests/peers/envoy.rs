@@ -1,4 +1,4 @@
-//! Envoy as a peer, where it is installed: `WEFT_ENVOY`, else `target/tools/venv/bin/envoy`.
+//! Envoy as a peer: `WEFT_ENVOY`, else `target/tools/venv/bin/envoy`, which `cargo xtask tools` installs.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,13 @@ use weft_tls::{ConnectOptions, xfcc};
 use crate::pki::{Authority, LeafSpec};
 use crate::setup::{LIMIT, acceptor, checked, client, connector, server, trusting};
 
-fn envoy() -> Option<PathBuf> {
+fn envoy() -> PathBuf {
     if let Some(path) = std::env::var_os("WEFT_ENVOY") {
-        return Some(path.into());
+        return path.into();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/envoy");
-    path.exists().then_some(path)
+    assert!(path.exists(), "no Envoy to test with: run `cargo xtask tools`, or set WEFT_ENVOY to its path");
+    path
 }
 
 /// A TLS listener that answers with what it knows of the client, and one without TLS whose cluster
@@ -85,10 +86,7 @@ async fn free_ports() -> [u16; 2] {
 
 #[tokio::test]
 async fn envoy_and_we_agree_on_facts() {
-    let Some(envoy) = envoy() else {
-        eprintln!("no Envoy: only the other peers are tested");
-        return;
-    };
+    let envoy = envoy();
     let folder = tempfile::tempdir().unwrap();
     let root = Authority::root("Root, Inc");
     let between = root.intermediate("Between");
