@@ -91,7 +91,10 @@ async fn plain_text_is_refused_when_strict(mesh: &Mesh, reviews: IpAddr) -> Resu
     let inside = mesh.get("productpage-v1", "reviews", "/reviews/0", &[("connection", "close")]).await?;
     ensure!(inside.status == 200, "a sidecar is refused: {inside:?}");
     mesh.remove("strict.yaml")?;
-    until("plain text is refused although PERMISSIVE", || async { ask().await.is_ok_and(|a| a.status == 200) }).await
+    until("plain text is refused although PERMISSIVE", || async {
+        ask().await.is_ok_and(|a| a.status == 200)
+    })
+    .await
 }
 
 async fn a_policy_lets_only_productpage_in(mesh: &Mesh) -> Result<()> {

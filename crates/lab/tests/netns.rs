@@ -174,3 +174,14 @@ fn read_head(stream: &mut TcpStream) -> Result<String> {
 fn at_root(path: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path).display().to_string()
 }
+
+#[test]
+fn hosts_of_a_network_reach_each_other_and_the_hub_sees_it() {
+    let network = weft_lab::netns::Network::make().expect("a bridge");
+    let (one, other) = (network.host().expect("a host"), network.host().expect("a host"));
+    let target = serve(&other).expect("server");
+    let capture = weft_lab::mesh::capture::Capture::begin(network.hub()).expect("a packet socket");
+    assert!(call(&one, target).expect("an answer").contains("seen GET /"));
+    let segments = capture.end().expect("segments");
+    assert!(segments.iter().any(|s| s.holds("server.test") && s.to.1 == target.port()), "{segments:?}");
+}

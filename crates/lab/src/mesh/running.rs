@@ -233,6 +233,11 @@ impl Mesh {
         call::get(&self.control, to, path, &[("host", "weftd"), ("connection", "close")]).await
     }
 
+    /// Where the control plane takes proxies.
+    pub fn control_address(&self) -> SocketAddr {
+        SocketAddr::new(self.control.address, GRPC)
+    }
+
     /// Kills the control plane at once.
     pub fn kill_control(&mut self) {
         self.weftd = None;
