@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use weft_api::Object;
 use weft_api::istio::DestinationRule;
 use weft_api::value::label::selects;
+use weft_api::{Code, Diagnostic, Object, Spec};
 use weft_types::Name;
 
+use crate::diagnose::warning;
 use crate::mesh::MeshConfig;
 use crate::objects::Objects;
 use crate::service::Service;
@@ -40,10 +41,15 @@ impl DestinationRuleView {
     /// The object that defines a subset, for messages.
     #[must_use]
     pub fn source_of_subset(&self, subset: &str) -> Option<&Arc<Object>> {
-        self.sources.iter().find(|object| match &object.spec {
-            weft_api::Spec::DestinationRule(spec) => spec.subsets.iter().any(|known| known.name == subset),
-            _ => false,
-        })
+        let defines = |spec: &DestinationRule| spec.subsets.iter().any(|known| known.name == subset);
+        self.sources.iter().find(|object| rule(object).is_some_and(defines))
+    }
+}
+
+fn rule(object: &Object) -> Option<&DestinationRule> {
+    match &object.spec {
+        Spec::DestinationRule(spec) => Some(spec),
+        _ => None,
     }
 }
 
@@ -54,13 +60,13 @@ pub(crate) struct DestinationRules {
 }
 
 impl DestinationRules {
-    pub(crate) fn new(objects: &Objects, mesh: &MeshConfig) -> Self {
+    pub(crate) fn new(objects: &Objects, mesh: &MeshConfig, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut namespaces: HashMap<Name, HashMap<Name, Vec<DestinationRuleView>>> = HashMap::new();
         for (object, spec) in objects.destination_rules() {
             let namespace = &object.reference.namespace;
             let host = host::resolve(&spec.host, namespace, &mesh.domain);
             let hosts = namespaces.entry(namespace.clone()).or_default();
-            add(hosts.entry(host.clone()).or_default(), object, spec, host, mesh);
+            add(hosts.entry(host.clone()).or_default(), object, spec, host, mesh, diagnostics);
         }
         let share = |(host, views): (Name, Vec<DestinationRuleView>)| {
             (host, views.into_iter().map(Arc::new).collect::<Vec<_>>())
@@ -125,6 +131,7 @@ fn add(
     spec: &DestinationRule,
     host: Name,
     mesh: &MeshConfig,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let namespace = &object.reference.namespace;
     let export_to = Visibility::new(&spec.export_to, namespace, &mesh.destination_rule_export_to);
@@ -132,14 +139,28 @@ fn add(
         view.spec.workload_selector == spec.workload_selector && view.export_to.includes(&export_to)
     };
     if let Some(view) = views.iter_mut().find(same) {
+        let first = |has: fn(&DestinationRule, &str) -> bool, what: &str| {
+            let mut sources = view.sources.iter();
+            let source = sources.find(|object| rule(object).is_some_and(|spec| has(spec, what)));
+            source.map_or_else(String::new, |object| object.reference.to_string())
+        };
         let merged = Arc::make_mut(&mut view.spec);
-        for subset in &spec.subsets {
+        for (index, subset) in spec.subsets.iter().enumerate() {
             if merged.subsets.iter().all(|known| known.name != subset.name) {
                 merged.subsets.push(subset.clone());
+            } else {
+                let before =
+                    first(|spec, name| spec.subsets.iter().any(|known| known.name == name), &subset.name);
+                let message = format!("subset {} of {host}: {before} goes before", subset.name);
+                diagnostics.push(warning(object, &format!("spec.subsets[{index}]"), Code::Conflict, message));
             }
         }
         if merged.traffic_policy.is_none() {
             merged.traffic_policy.clone_from(&spec.traffic_policy);
+        } else if spec.traffic_policy.is_some() {
+            let before = first(|spec, _| spec.traffic_policy.is_some(), "");
+            let message = format!("the policy of {host}: {before} goes before");
+            diagnostics.push(warning(object, "spec.trafficPolicy", Code::Conflict, message));
         }
         view.sources.push(object.clone());
         return;

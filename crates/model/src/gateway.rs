@@ -1,6 +1,6 @@
 //! Which Gateway objects are for a workload (GW-01), and what their names mean (VS-02).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use weft_api::istio::virtual_service::MESH;
@@ -40,8 +40,8 @@ pub(crate) struct Gateways {
     by_label: HashMap<(String, String), Vec<usize>>,
     /// Those that select everything.
     for_all: Vec<usize>,
-    /// Full names.
-    names: HashSet<Name>,
+    /// Indexes by full name.
+    names: HashMap<Name, usize>,
 }
 
 impl Gateways {
@@ -49,7 +49,7 @@ impl Gateways {
         let mut gateways = Self::default();
         for (index, (object, spec)) in objects.gateways().enumerate() {
             let reference = &object.reference;
-            gateways.names.insert(format!("{}/{}", reference.namespace, reference.name).into());
+            gateways.names.insert(format!("{}/{}", reference.namespace, reference.name).into(), index);
             gateways.all.push(object.clone());
             match spec.selector.iter().next() {
                 Some((key, value)) => {
@@ -61,9 +61,9 @@ impl Gateways {
         gateways
     }
 
-    /// Whether there is one of that full name.
-    pub(crate) fn exists(&self, name: &str) -> bool {
-        self.names.contains(name)
+    /// The one of that full name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Object>> {
+        self.names.get(name).and_then(|index| self.all.get(*index))
     }
 
     /// Those that select these labels, oldest first.

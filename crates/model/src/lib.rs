@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod authorization;
+mod delegate;
 mod destination_rule;
 mod diagnose;
 pub mod endpoint;

@@ -62,7 +62,7 @@ fn spec(object: &Object) -> Option<&PeerAuthentication> {
     }
 }
 
-fn selector(spec: &PeerAuthentication) -> Option<&Labels> {
+pub(crate) fn selector(spec: &PeerAuthentication) -> Option<&Labels> {
     spec.selector.as_ref().map(|selector| &selector.match_labels).filter(|labels| !labels.is_empty())
 }
 

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use pods::Pods;
 use weft_api::Diagnostic;
 use weft_types::Name;
 
@@ -53,17 +54,15 @@ pub(crate) struct Registry {
     by_host: HashMap<Name, Vec<usize>>,
     /// Endpoints.
     endpoints: HashMap<ServiceKey, PortEndpoints>,
-    /// Workloads by namespace and name.
-    pub(crate) workloads: HashMap<ServiceKey, Arc<Workload>>,
-    /// Workloads by address.
-    by_address: HashMap<IpAddr, Arc<Workload>>,
+    /// Workloads.
+    pods: Pods,
     /// What each workload serves, by namespace and name.
     instances: HashMap<ServiceKey, Vec<ServiceInstance>>,
 }
 
 impl Registry {
     pub(crate) fn new(objects: &Objects, mesh: &MeshConfig, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let pods = pods::Pods::new(objects, mesh);
+        let pods = Pods::new(objects, mesh);
         let (services, entries) = services(objects, mesh, diagnostics);
         let mut by_host: HashMap<Name, Vec<usize>> = HashMap::new();
         for (index, service) in services.iter().enumerate() {
@@ -72,8 +71,7 @@ impl Registry {
         let found = instances::find(&services, &entries, objects, &pods, mesh);
         let instances::Found { mut endpoints, instances } = found;
         kubernetes::follow_aliases(&services, &by_host, &mut endpoints);
-        let pods::Pods { workloads, by_address, .. } = pods;
-        Self { services, by_host, endpoints, workloads, by_address, instances }
+        Self { services, by_host, endpoints, pods, instances }
     }
 
     pub(crate) fn endpoints(&self, service: &Service, port: u16) -> &[Arc<Endpoint>] {
@@ -93,11 +91,20 @@ impl Registry {
     }
 
     pub(crate) fn workload(&self, namespace: &str, name: &str) -> Option<&Arc<Workload>> {
-        self.workloads.get(&(namespace.into(), name.into()))
+        self.pods.get(namespace, name)
     }
 
     pub(crate) fn workload_at(&self, address: IpAddr) -> Option<&Arc<Workload>> {
-        self.by_address.get(&address)
+        self.pods.at(address)
+    }
+
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.pods.workloads.values()
+    }
+
+    /// Whether a selector chooses any pod of a namespace, or of all.
+    pub(crate) fn selects_any(&self, namespace: Option<&str>, selector: &crate::Labels) -> bool {
+        self.pods.selects_any(namespace, selector)
     }
 
     pub(crate) fn instances(&self, workload: &Workload) -> &[ServiceInstance] {

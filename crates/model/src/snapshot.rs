@@ -11,6 +11,7 @@ use weft_types::Name;
 use crate::Labels;
 use crate::authorization::AuthorizationPolicies;
 use crate::destination_rule::{DestinationRuleView, DestinationRules};
+use crate::diagnose::{self, Together};
 use crate::endpoint::Endpoint;
 use crate::gateway::Gateways;
 use crate::host;
@@ -53,22 +54,33 @@ impl Snapshot {
         let objects = Objects::new(objects);
         let mut diagnostics = Vec::new();
         let registry = Registry::new(&objects, mesh, &mut diagnostics);
-        let virtual_services = virtual_service::views(&objects, mesh);
+        let virtual_services = virtual_service::views(&objects, mesh, &mut diagnostics);
         let mut by_gateway: HashMap<Name, Vec<usize>> = HashMap::new();
         for (index, view) in virtual_services.iter().enumerate() {
             for gateway in &view.gateways {
                 by_gateway.entry(gateway.clone()).or_default().push(index);
             }
         }
+        let destination_rules = DestinationRules::new(&objects, mesh, &mut diagnostics);
+        let gateways = Gateways::new(&objects);
+        let together = Together {
+            objects: &objects,
+            mesh,
+            registry: &registry,
+            virtual_services: &virtual_services,
+            destination_rules: &destination_rules,
+            gateways: &gateways,
+        };
+        together.diagnose(&mut diagnostics);
         Self {
             generation,
             mesh: Arc::new(mesh.clone()),
-            diagnostics,
+            diagnostics: diagnose::in_order(diagnostics),
             registry,
             virtual_services,
             by_gateway,
-            destination_rules: DestinationRules::new(&objects, mesh),
-            gateways: Gateways::new(&objects),
+            destination_rules,
+            gateways,
             sidecars: Sidecars::new(&objects),
             peer_authentications: PeerAuthentications::new(&objects),
             authorization_policies: AuthorizationPolicies::new(&objects),
@@ -114,7 +126,7 @@ impl Snapshot {
 
     /// Every workload, in no order.
     pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
-        self.registry.workloads.values()
+        self.registry.workloads()
     }
 
     /// What a workload serves: each port of each service that selects it, by host.
@@ -185,10 +197,10 @@ impl Snapshot {
         self.gateways.of(labels)
     }
 
-    /// Whether there is a Gateway object of that full name (`namespace/name`).
+    /// The Gateway object of that full name (`namespace/name`).
     #[must_use]
-    pub fn has_gateway(&self, name: &str) -> bool {
-        self.gateways.exists(name)
+    pub fn gateway(&self, name: &str) -> Option<&Arc<Object>> {
+        self.gateways.get(name)
     }
 
     /// What the proxies of a workload see.

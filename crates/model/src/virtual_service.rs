@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use weft_api::Object;
 use weft_api::istio::VirtualService;
 use weft_api::istio::virtual_service::{Destination, MESH};
+use weft_api::{Diagnostic, Object};
 use weft_types::Name;
 
+use crate::delegate::Delegates;
 use crate::mesh::MeshConfig;
 use crate::objects::Objects;
 use crate::visibility::Visibility;
@@ -59,16 +60,26 @@ impl VirtualServiceView {
 }
 
 /// All of them, oldest first.
-pub(crate) fn views(objects: &Objects, mesh: &MeshConfig) -> Vec<Arc<VirtualServiceView>> {
+pub(crate) fn views(
+    objects: &Objects,
+    mesh: &MeshConfig,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Arc<VirtualServiceView>> {
+    let delegates = Delegates::new(objects, mesh);
     let roots = objects.virtual_services().filter(|(_, spec)| !spec.hosts.is_empty());
-    roots.map(|(object, spec)| Arc::new(view(object, spec, mesh))).collect()
+    roots.map(|(object, spec)| Arc::new(view(object, spec, mesh, &delegates, diagnostics))).collect()
 }
 
-fn view(object: &Arc<Object>, spec: &VirtualService, mesh: &MeshConfig) -> VirtualServiceView {
+fn view(
+    object: &Arc<Object>,
+    spec: &VirtualService,
+    mesh: &MeshConfig,
+    delegates: &Delegates,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> VirtualServiceView {
     let namespace = &object.reference.namespace;
-    let full = in_full(spec, namespace, mesh);
-    let http_origins =
-        (0..full.http.len()).map(|index| RouteOrigin { object: object.clone(), index }).collect();
+    let mut full = in_full(spec, namespace, mesh);
+    let http_origins = delegates.merge(object, &mut full, diagnostics);
     let gateways = match full.gateways.as_slice() {
         [] => vec![Name::from(MESH)],
         names => names.iter().map(|name| Name::from(name.as_str())).collect(),

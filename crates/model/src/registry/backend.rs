@@ -9,6 +9,7 @@ use weft_api::value::IntOrString;
 use weft_types::{Name, SpiffeId};
 
 use super::pods::{self, TLS_MODE};
+use crate::Labels;
 use crate::endpoint::{Endpoint, EndpointAddress, Health, Locality};
 use crate::mesh::MeshConfig;
 use crate::service::ServicePort;
@@ -52,6 +53,13 @@ pub(super) struct Listed<'o> {
     pub(super) object: &'o Object,
     /// The entry.
     pub(super) entry: &'o WorkloadEntry,
+}
+
+/// Labels of a WorkloadEntry object: its own, and those that its spec adds or replaces.
+pub(super) fn labels_of_object(object: &Object, entry: &WorkloadEntry) -> Labels {
+    let mut labels = object.meta.labels.clone();
+    labels.extend(entry.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
+    labels
 }
 
 impl Listed<'_> {

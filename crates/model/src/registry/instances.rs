@@ -40,8 +40,16 @@ pub(super) fn find(
     mesh: &MeshConfig,
 ) -> Found {
     let slices = Slices::new(objects);
+    // What selects WorkloadEntries sees the labels of object and spec together.
+    let labelled: Vec<_> = objects
+        .workload_entries()
+        .map(|(object, entry)| {
+            let labels = backend::labels_of_object(object, entry);
+            (object, WorkloadEntry { labels, ..entry.clone() })
+        })
+        .collect();
     let mut workload_entries: HashMap<Name, Vec<Listed<'_>>> = HashMap::new();
-    for (object, entry) in objects.workload_entries() {
+    for (object, entry) in &labelled {
         let of = workload_entries.entry(object.reference.namespace.clone()).or_default();
         of.push(Listed { object, entry });
     }
@@ -173,7 +181,16 @@ impl<'o> Context<'o> {
             health => health,
         };
         let target = backend::target_of_pod(port, pod)?;
-        Some(backend::of_pod(pod, *pod.addresses.first()?, target, health))
+        let endpoint = backend::of_pod(pod, *pod.addresses.first()?, target, health);
+        Some(Endpoint { hostname: self.hostname(pod), ..endpoint })
+    }
+
+    /// The host name of a pod within a headless service, which the pod names as its subdomain.
+    fn hostname(&self, pod: &Workload) -> Option<Name> {
+        let Spec::Pod(object) = &pod.object.spec else { return None };
+        let within = object.spec.subdomain.as_deref() == Some(&*self.service.name);
+        let hostname = object.spec.hostname.as_deref().filter(|_| self.service.headless && within);
+        hostname.map(Name::from)
     }
 
     fn selected_entries(&self, selector: &'o Labels) -> impl Iterator<Item = &'o Listed<'o>> {

@@ -1,6 +1,7 @@
 //! Kubernetes Services (CP-07, CP-08).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -48,7 +49,7 @@ pub(super) fn service(object: &Arc<Object>, spec: &Spec, mesh: &MeshConfig) -> S
         name: name.clone(),
         namespace: namespace.clone(),
         ports: ports.collect(),
-        addresses: addresses.filter_map(|ip| ip.parse().ok()).map(IpNet::from_address).collect(),
+        addresses: addresses.filter_map(|ip| ip.parse().ok()).map(|ip: IpAddr| IpNet::from(ip)).collect(),
         headless,
         resolution,
         external: external_name.is_some(),
@@ -61,16 +62,6 @@ pub(super) fn service(object: &Arc<Object>, spec: &Spec, mesh: &MeshConfig) -> S
         alias_of: external_name.map(|host| host.trim_end_matches('.').to_ascii_lowercase().into()),
         publish_not_ready: spec.publish_not_ready_addresses,
         object: object.clone(),
-    }
-}
-
-trait FromAddress {
-    fn from_address(address: std::net::IpAddr) -> Self;
-}
-
-impl FromAddress for IpNet {
-    fn from_address(address: std::net::IpAddr) -> Self {
-        Self::from(address)
     }
 }
 

@@ -30,7 +30,7 @@ const NETWORK: &str = "topology.istio.io/network";
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     pub(super) workloads: HashMap<ServiceKey, Arc<Workload>>,
-    pub(super) by_address: HashMap<IpAddr, Arc<Workload>>,
+    by_address: HashMap<IpAddr, Arc<Workload>>,
     namespaces: HashMap<Name, OfNamespace>,
 }
 
@@ -80,6 +80,14 @@ impl Pods {
 
     pub(super) fn at(&self, address: IpAddr) -> Option<&Arc<Workload>> {
         self.by_address.get(&address)
+    }
+
+    /// Whether a selector chooses any pod of a namespace, or of all.
+    pub(super) fn selects_any(&self, namespace: Option<&str>, selector: &Labels) -> bool {
+        match namespace {
+            Some(namespace) => !self.selected(namespace, selector).is_empty(),
+            None => self.namespaces.keys().any(|namespace| !self.selected(namespace, selector).is_empty()),
+        }
     }
 
     /// The pods of a namespace with all of these labels, in name order; none for an empty selector.
