@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 /// User of applications; not the proxy's, or nothing would be redirected.
@@ -95,7 +96,11 @@ pub struct Mesh {
     weftd: Option<Process>,
     network: Network,
     dir: tempfile::TempDir,
+    _alone: SemaphorePermit<'static>,
 }
+
+/// One mesh at a time in one process: two would take each other's processor time.
+static ALONE: Semaphore = Semaphore::const_new(1);
 
 impl Mesh {
     /// Starts everything, and waits until every proxy is ready.
@@ -103,6 +108,7 @@ impl Mesh {
     /// # Errors
     /// Names the program that did not start, with the end of what it wrote.
     pub async fn start(plan: Plan) -> Result<Self> {
+        let alone = ALONE.acquire().await?;
         let dir = tempfile::Builder::new().prefix("weft-lab-").tempdir()?;
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755))?;
         let network = Network::make()?;
@@ -125,6 +131,7 @@ impl Mesh {
             weftd: None,
             network,
             dir,
+            _alone: alone,
         };
         std::fs::write(mesh.dir.path().join("lab/services.yaml"), objects::services())?;
         std::fs::write(mesh.token_file(), "")?;
