@@ -15,6 +15,7 @@ use weft_telemetry::stats::{Filter, prometheus, text};
 use weft_types::{Method, ResponseHead};
 
 use crate::drain::DrainSwitch;
+use crate::dynamic::Dynamic;
 use crate::process::Process;
 
 /// What the page shows and does.
@@ -27,6 +28,26 @@ pub(crate) struct Page {
     pub(crate) stop_listening: DrainSwitch,
     pub(crate) workers: usize,
     pub(crate) quit: Notify,
+    /// What comes over xDS.
+    pub(crate) dynamic: Option<Dynamic>,
+}
+
+/// How much of the page a socket shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// All of it.
+    Admin,
+    /// Readiness alone, for everybody.
+    Health,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Admin => "admin page",
+            Self::Health => "health page",
+        })
+    }
 }
 
 struct Answer {
@@ -54,6 +75,8 @@ admin page of weft-proxy
   GET  /clusters           members of the clusters in use, with health and counts
   GET  /listeners          listeners and their addresses
   GET  /unsupported        fields of the configuration that have no effect, or are refused; as JSON
+  GET  /config_dump        resources that came over xDS, in force and waiting
+  GET  /xds                the connection to the xDS server, and what of its resources was refused
   GET  /server_info        version, state, workers
   POST /drain_listeners    take no new connections; ?graceful also tells clients to go elsewhere
   POST /healthcheck/fail   make /ready fail;  POST /healthcheck/ok  undoes it
@@ -86,6 +109,8 @@ impl Page {
         }
         match path {
             "/" | "/help" => Answer::text(HELP),
+            "/healthz/ready" if self.process.is_ready() => Answer::text(""),
+            "/healthz/ready" => Answer { status: 503, ..Answer::text("not ready\n") },
             "/ready" if self.process.is_ready() => Answer::text("LIVE\n"),
             "/ready" if self.process.was_ready() => Answer { status: 503, ..Answer::text("DRAINING\n") },
             "/ready" => Answer { status: 503, ..Answer::text("PRE_INITIALIZING\n") },
@@ -93,6 +118,8 @@ impl Page {
             "/clusters" => Answer::text(self.clusters()),
             "/listeners" => Answer::text(self.listeners()),
             "/unsupported" => self.unsupported(),
+            "/config_dump" => Answer::json(&self.dynamic.as_ref().map_or_else(|| json!({}), Dynamic::dump)),
+            "/xds" => Answer::json(&self.dynamic.as_ref().map_or_else(|| json!({}), Dynamic::status)),
             "/server_info" => Answer::json(&json!({
                 "version": concat!("weft-proxy/", env!("CARGO_PKG_VERSION")),
                 "state": if self.process.is_ready() { "LIVE" } else { "DRAINING" },
@@ -176,20 +203,21 @@ impl Page {
     }
 
     fn listeners(&self) -> String {
-        let tables = self.process.tables.load();
-        let mut lines: Vec<String> = tables
-            .listeners
-            .values()
-            .flat_map(|l| l.addresses.iter().map(|a| format!("{}::{a}\n", l.name)))
+        let listeners = self.process.listeners.borrow();
+        let mut lines: Vec<String> = listeners
+            .iter()
+            .flat_map(|l| l.config.addresses.iter().map(|a| format!("{}::{a}\n", l.config.name)))
             .collect();
         lines.sort();
         lines.concat()
     }
 
     fn unsupported(&self) -> Answer {
+        let dynamic = self.dynamic.as_ref().map(Dynamic::findings).unwrap_or_default();
         let findings: Vec<_> = self
             .findings
             .iter()
+            .chain(&dynamic)
             .map(|f| {
                 json!({
                     "resource": f.resource.to_string(),
@@ -212,7 +240,7 @@ impl Page {
 }
 
 /// Serves the page.
-pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>) {
+pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>, kind: Kind) {
     let Ok(mut acceptor) = socket.acceptor(0, 1) else { return };
     while let Ok(accepted) = acceptor.accept().await {
         let page = page.clone();
@@ -220,7 +248,7 @@ pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>) {
             let codec = AnyCodec::http1(Side::Server, Limits::default(), "http");
             let mut conn = ServerConn::new(accepted.stream, codec, ConnOptions::default(), BytesMut::new());
             while let Some(Ok(exchange)) = conn.accept().await {
-                if respond(&page, exchange).await.is_none() {
+                if respond(&page, exchange, kind).await.is_none() {
                     break;
                 }
             }
@@ -228,9 +256,13 @@ pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>) {
     }
 }
 
-async fn respond(page: &Page, exchange: Exchange) -> Option<()> {
+async fn respond(page: &Page, exchange: Exchange, kind: Kind) -> Option<()> {
     let Exchange { head, body, mut reply } = exchange;
-    let answer = page.answer(&head.method, head.path_only(), head.query().unwrap_or_default());
+    let answer = match (kind, head.path_only()) {
+        (Kind::Admin, path) => page.answer(&head.method, path, head.query().unwrap_or_default()),
+        (Kind::Health, "/healthz/ready") => page.answer(&head.method, "/healthz/ready", ""),
+        (Kind::Health, other) => Answer { status: 404, ..Answer::text(format!("no page {other}\n")) },
+    };
     drop(body);
     let mut response = ResponseHead::new(answer.status);
     response.headers.append("content-type", answer.kind);

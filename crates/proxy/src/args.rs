@@ -3,11 +3,37 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use weft_agent::settings::Flags;
 
-/// Weft's data plane: runs an ordinary Envoy bootstrap.
+/// Weft's data plane: runs an ordinary Envoy bootstrap (`--config FILE`), or under a control plane
+/// (`sidecar`, `router`).
 #[derive(Debug, Parser)]
-#[command(name = "weft-proxy", version)]
+#[command(
+    name = "weft-proxy",
+    version,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    #[command(flatten)]
+    pub(crate) file: Option<Args>,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Stand beside a workload: configuration and identity come from the control plane.
+    Sidecar(Box<Flags>),
+    /// Be a gateway: configuration and identity come from the control plane.
+    Router(Box<Flags>),
+}
+
+/// Running a bootstrap.
+#[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Envoy bootstrap, YAML or JSON.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
@@ -25,7 +51,8 @@ pub(crate) struct Args {
     #[arg(short = 'l', long = "log-level", default_value = "warn", value_name = "FILTER")]
     pub(crate) log_level: String,
 
-    /// How long open requests may go on after SIGTERM, in seconds (Envoy `--drain-time-s`).
+    /// How long open requests may go on after SIGTERM, and connections of a listener that is changed or
+    /// removed, in seconds (Envoy `--drain-time-s`).
     #[arg(long = "drain-time-s", default_value_t = 5, value_name = "SECONDS")]
     drain_time_s: u64,
 
@@ -43,11 +70,12 @@ impl Args {
     pub(crate) fn drain_time(&self) -> Duration {
         Duration::from_secs(self.drain_time_s)
     }
+}
 
-    pub(crate) fn workers(&self) -> usize {
-        match self.concurrency {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        }
+/// The number of worker threads: 0 is one a core.
+pub(crate) fn workers(concurrency: usize) -> usize {
+    match concurrency {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
     }
 }

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 
 use weft_filter::OpenFilters;
 use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
+use weft_proto::envoy::config::core::v3::Node;
 use weft_proto::text::{self, Problem, Severity};
 use weft_tables::chain::Terminal;
 use weft_tables::convert::{self, DataSource};
 use weft_tables::filter::HttpFilterConfig;
+use weft_tables::listener::Listener;
 use weft_tables::{Finding, Tables};
 use weft_types::Name;
+
+use crate::listen::active::chains;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) problems: Vec<Problem>,
     /// Fields that are ignored, and resources that are refused.
     pub(crate) findings: Vec<Finding>,
+    /// Who the proxy says it is.
+    pub(crate) node: Node,
 }
 
 impl Loaded {
@@ -39,7 +45,8 @@ pub(crate) struct LoadError {
 }
 
 /// Files and environment of the process.
-struct System;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct System;
 
 impl DataSource for System {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -57,18 +64,25 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, LoadError> {
     let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
     let parsed: text::Parsed<Bootstrap> =
         if json { text::parse_json(&text) } else { text::parse_yaml(&text) };
-    let (tables, findings) = convert::bootstrap(&parsed.message, &System);
-    Ok(Loaded { tables, problems: parsed.problems, findings })
+    Ok(Loaded { problems: parsed.problems, ..of(parsed.message) })
+}
+
+/// Converts a bootstrap that was not read from a file.
+pub(crate) fn of(bootstrap: Bootstrap) -> Loaded {
+    let (tables, findings) = convert::bootstrap(&bootstrap, &System);
+    Loaded { tables, problems: Vec::new(), findings, node: bootstrap.node.unwrap_or_default() }
 }
 
 /// Kinds of filters that the configuration names and the program does not bring.
 pub(crate) fn missing_filters(tables: &Tables, known: &OpenFilters) -> Vec<Name> {
-    let managers = tables.listeners.values().flat_map(|listener| {
-        let chains = listener.chains.chains.iter().map(|(_, chain)| chain).chain(&listener.chains.default);
-        chains.filter_map(|chain| match &chain.terminal {
-            Terminal::Http(manager) => Some(manager),
-            _ => None,
-        })
+    tables.listeners.values().flat_map(|listener| missing_in(listener, known)).collect()
+}
+
+/// The same for one listener.
+pub(crate) fn missing_in(listener: &Listener, known: &OpenFilters) -> Vec<Name> {
+    let managers = chains(listener).filter_map(|chain| match &chain.terminal {
+        Terminal::Http(manager) => Some(manager),
+        _ => None,
     });
     let mut missing: Vec<Name> = managers
         .flat_map(|manager| &manager.filters)

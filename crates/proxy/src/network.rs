@@ -83,8 +83,7 @@ pub(crate) fn admit(
                     }
                 }
             }
-            // Counts when the connection ends, and now and then before.
-            NetworkFilter::IstioStats(_) => {}
+            NetworkFilter::IstioStats(config) => facts.istio = Some(config.clone()),
         }
         cx.state.clone_from(&facts.state);
     }

@@ -7,18 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
 use weft_filter::OpenFilters;
 use weft_filter::seam::Shared as FilterShared;
 use weft_net::ListenerSource;
 use weft_state::{ClusterStates, Resource};
 use weft_tables::Tables;
-use weft_tables::listener::Listener;
+use weft_tables::cluster::Discovery;
 use weft_tables::tables::Bootstrap;
 use weft_tables::tls::{ClientTls, ServerTls};
 use weft_telemetry::stats::Registry;
 use weft_tls::{ClientContext, SecretStore, ServerContext};
 use weft_types::Name;
 
+use crate::listen::active::{ActiveListener, ListenerSet};
 use crate::log::LogFiles;
 use crate::upstream::shared::ClusterShared;
 
@@ -29,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) tables: ArcSwap<Tables>,
     pub(crate) states: ClusterStates,
     pub(crate) sockets: ListenerSource,
+    /// The listeners in force; workers follow it.
+    pub(crate) listeners: watch::Sender<Arc<ListenerSet>>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) open_filters: OpenFilters,
     pub(crate) filter_shared: FilterShared,
@@ -63,6 +67,7 @@ impl Process {
     ) -> Arc<Self> {
         let filter_shared = FilterShared {
             node_cluster: tables.bootstrap.node_cluster.as_str().into(),
+            node: Arc::new(weft_filter::peers::Node::new(&tables.bootstrap)),
             ..FilterShared::default()
         };
         let secrets = Arc::new(SecretStore::new());
@@ -74,6 +79,7 @@ impl Process {
             tables: ArcSwap::from_pointee(tables),
             states: ClusterStates::new(),
             sockets: ListenerSource::new(),
+            listeners: watch::Sender::default(),
             registry,
             open_filters,
             filter_shared,
@@ -105,14 +111,20 @@ impl Process {
 
     /// As [`Self::cluster`], for those who need not wait.
     pub(crate) fn cluster_now(&self, name: &Name) -> Option<Arc<ClusterShared>> {
-        let config = self.tables.load().clusters.get(name).cloned()?;
+        // Locked before the tables are read: who changes them changes the clusters in use afterwards.
         let mut clusters = lock(&self.clusters);
-        if let Some(known) = clusters.get(name)
-            && Arc::ptr_eq(&known.config, &config)
-        {
+        let tables = self.tables.load();
+        let config = tables.clusters.get(name)?;
+        let known = clusters.get(name);
+        if let Some(known) = known.filter(|known| Arc::ptr_eq(&known.config, config)) {
             return Some(known.clone());
         }
-        let shared = ClusterShared::new(config, &self.states);
+        let delivered = match &config.discovery {
+            Discovery::Eds(name) => tables.endpoints.get(name).cloned(),
+            _ => None,
+        };
+        let previous = known.map(|known| &**known);
+        let shared = ClusterShared::new(config.clone(), delivered, &self.states, previous);
         clusters.insert(name.clone(), shared.clone());
         drop(clusters);
         crate::upstream::discover::start(&shared, &self.runtime);
@@ -121,6 +133,28 @@ impl Process {
             let _ = self.unchecked.send(shared.clone());
         }
         Some(shared)
+    }
+
+    /// Puts the next configuration in force, but for its listeners.
+    pub(crate) fn apply(&self, tables: Tables) {
+        let tables = Arc::new(tables);
+        self.tables.store(tables.clone());
+        let mut clusters = lock(&self.clusters);
+        clusters.retain(|name, _| tables.clusters.contains_key(name));
+        for cluster in clusters.values() {
+            if let Discovery::Eds(name) = &cluster.config.discovery
+                && let Some(endpoints) = tables.endpoints.get(name)
+            {
+                cluster.set_endpoints(endpoints.clone());
+            }
+        }
+        drop(clusters);
+        // Hosts are checked before anybody asks for them.
+        for cluster in tables.clusters.values().filter(|c| c.health_check.is_some()) {
+            self.cluster_now(&cluster.name);
+        }
+        lock(&self.server_tls).retain(|config, _| Arc::strong_count(config) > 1);
+        lock(&self.client_tls).retain(|config, _| Arc::strong_count(config) > 1);
     }
 
     /// Clusters whose members are to be checked from now on; for the one task that does.
@@ -149,16 +183,9 @@ impl Process {
     }
 
     /// The listener that a connection to that destination belongs to, for listeners that hand over by
-    /// original destination: the exact address, then the same port on any address.
-    pub(crate) fn listener_for(&self, to: SocketAddr) -> Option<Arc<Listener>> {
-        let tables = self.tables.load();
-        let has = |listener: &&Arc<Listener>, address: SocketAddr| {
-            listener.addresses.iter().any(|a| a.ip() == Some(address))
-        };
-        let any: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
-        let find =
-            |address| tables.listeners.values().find(|l| !l.use_original_dst && has(l, address)).cloned();
-        find(to).or_else(|| find(SocketAddr::new(any, to.port())))
+    /// original destination.
+    pub(crate) fn listener_for(&self, to: SocketAddr) -> Option<Arc<ActiveListener>> {
+        self.listeners.borrow().for_destination(to)
     }
 
     /// The context that terminates TLS as configured.

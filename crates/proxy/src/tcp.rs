@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use weft_balance::PickContext;
 use weft_balance::outlier::Outcome;
+use weft_balance::{HostHandle, PickContext};
 use weft_net::copy::Meter;
 use weft_net::{CopyOptions, CopyReport, Side};
 use weft_state::{HostState, Priority};
 use weft_tables::cluster::Metadata;
 use weft_tables::tcp::{TcpProxy, TcpTarget};
+use weft_tls::PeerFacts;
 use weft_types::{Detail, Name, ResponseFlag, ResponseFlags};
 
 use crate::http::failure::Failure;
+use crate::istio::Report;
 use crate::listen::accepted::ConnFacts;
 use crate::listen::serve::Io;
 use crate::network::TCP_CLUSTER;
@@ -38,6 +40,12 @@ pub(crate) struct TcpRecord {
     pub(crate) transport_failure: Option<String>,
     pub(crate) received: u64,
     pub(crate) sent: u64,
+    /// The host with all that is known of it.
+    pub(crate) endpoint: Option<HostHandle>,
+    /// What TLS told of it; `None`: plaintext, or no connection.
+    pub(crate) peer: Option<Rc<PeerFacts>>,
+    /// Istio's metrics of the connection, from when it was open on both sides.
+    report: Option<Report>,
 }
 
 impl TcpRecord {
@@ -54,13 +62,20 @@ impl TcpRecord {
             transport_failure: None,
             received: 0,
             sent: 0,
+            endpoint: None,
+            peer: None,
+            report: None,
         }
     }
 }
 
 /// A network filter refused the connection: no host hears of it.
-pub(crate) fn denied(worker: &Rc<Worker>, config: &TcpProxy, facts: &ConnFacts) {
-    crate::http::report::tcp(worker, &worker.logs(&config.access_log), facts, &TcpRecord::new());
+pub(crate) fn denied(worker: &Rc<Worker>, config: &Arc<TcpProxy>, facts: &ConnFacts) {
+    let record = TcpRecord::new();
+    if let Some(report) = Report::open(worker, facts, &record) {
+        report.close(&record);
+    }
+    crate::http::report::tcp(worker, &worker.logs(config, &config.access_log), facts, &record);
 }
 
 /// Serves a connection to its end.
@@ -70,7 +85,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, config: Arc<TcpProxy>, mut io: Io,
     stats.inc(|s| s.downstream_cx_total);
     let reset = run(&worker, &config, &mut io, &facts, &mut record).await;
     stats.bytes(record.received, record.sent);
-    crate::http::report::tcp(&worker, &worker.logs(&config.access_log), &facts, &record);
+    if let Some(report) = record.report.take().or_else(|| Report::open(&worker, &facts, &record)) {
+        report.close(&record);
+    }
+    crate::http::report::tcp(&worker, &worker.logs(&config, &config.access_log), &facts, &record);
     if reset {
         io.reset_on_close();
     }
@@ -99,8 +117,10 @@ async fn run(
             return false;
         }
     };
-    let connect::Opened { stream: mut upstream, local, counted: _counted, .. } = connected;
+    let connect::Opened { stream: mut upstream, local, counted: _counted, peer } = connected;
     record.local = local;
+    record.peer = peer;
+    record.report = Report::open(worker, facts, record);
     let options = CopyOptions { idle: config.idle_timeout, ..CopyOptions::default() };
     let counts = Counts::default();
     let mut meter = &counts;
@@ -108,6 +128,7 @@ async fn run(
     let report = tokio::select! {
         biased;
         report = copying => report,
+        () = now_and_then(record.report.as_mut(), &counts) => return false,
         cut = cut_off(config, &cluster, &host) => {
             if let Some(flag) = cut {
                 record.flags.insert(flag);
@@ -149,6 +170,19 @@ async fn cut_off(config: &TcpProxy, cluster: &ClusterRuntime, host: &HostState) 
         () = too_long => Some(ResponseFlag::DurationTimeout),
         () = failed => None,
     }
+}
+
+/// Reports what passed so far, as often as is wanted; never ends.
+async fn now_and_then(report: Option<&mut Report>, counts: &Counts) {
+    if let Some(report) = report
+        && let Some(period) = report.period
+    {
+        loop {
+            sleep(period).await;
+            report.bytes(counts.received.get(), counts.sent.get());
+        }
+    }
+    std::future::pending().await
 }
 
 /// Bytes as they come, for a copy that is cut off.
@@ -197,6 +231,7 @@ async fn connect_host(
         };
         record.attempts = attempt;
         record.host = Some(host.endpoint.address.clone());
+        record.endpoint = Some(host.clone());
         match connect::tcp(cluster, &host, facts, permit).await {
             Ok(opened) => {
                 cluster.observe(&host, Outcome::ConnectedFinal, &mut worker.dice());

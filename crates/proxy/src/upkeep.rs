@@ -9,14 +9,14 @@ use crate::stats::Counting;
 use crate::upstream::health;
 use crate::worker::Worker;
 
-/// Time between two looks at a worker's pools.
-const POOLS: Duration = Duration::from_secs(1);
+/// Time between two looks at what a worker keeps.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs for the life of a worker.
 pub(crate) async fn tend_worker(worker: Rc<Worker>) {
     loop {
-        tokio::time::sleep(POOLS).await;
-        worker.tend_pools();
+        tokio::time::sleep(LOOK).await;
+        worker.tend();
     }
 }
 

@@ -1,9 +1,10 @@
 //! One worker: a thread with a runtime of its own and all that it need not share (invariant 6).
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -41,14 +42,20 @@ pub(crate) struct Worker {
     date: RefCell<(u64, String)>,
     /// Where this worker counts.
     pub(crate) counting: Counting,
-    http: RefCell<HashMap<(usize, usize), Rc<HttpCounters>>>,
-    tcp: RefCell<HashMap<usize, Rc<TcpCounters>>>,
-    logs: RefCell<HashMap<usize, Rc<Logs>>>,
+    http: RefCell<HashMap<(usize, usize), (Owner, Owner, Rc<HttpCounters>)>>,
+    tcp: RefCell<HashMap<usize, (Owner, Rc<TcpCounters>)>>,
+    logs: RefCell<HashMap<usize, (Owner, Rc<Logs>)>>,
+    /// Istio's metrics that it has seen so far.
+    pub(crate) istio: crate::istio::Counts,
     /// Log files that this worker writes.
     pub(crate) sinks: Sinks,
     connections: Cell<usize>,
     idle: Notify,
 }
+
+/// The configuration that something was made for. It is known by its address, which nothing else has as
+/// long as this is held.
+type Owner = Weak<dyn Any + Send + Sync>;
 
 /// A connection that is being served, for the drain to wait for.
 #[derive(Debug)]
@@ -68,6 +75,7 @@ impl Worker {
         let counting =
             Counting { registry: process.registry.clone(), shard: Rc::new(process.registry.shard()) };
         Rc::new(Self {
+            istio: crate::istio::Counts::new(&process.registry),
             counting,
             http: RefCell::default(),
             tcp: RefCell::default(),
@@ -112,19 +120,19 @@ impl Worker {
 
     /// The cluster of that name. Look-up may wait for discovery; with configuration from a file it is
     /// there or it is not (design 11.4).
-    pub(crate) async fn cluster(&self, name: &Name) -> Option<Rc<ClusterRuntime>> {
+    pub(crate) async fn cluster(self: &Rc<Self>, name: &Name) -> Option<Rc<ClusterRuntime>> {
         let shared = self.process.cluster(name).await?;
         if let Some(known) = self.clusters.borrow().get(name)
             && Arc::ptr_eq(known.shared(), &shared)
         {
             return Some(known.clone());
         }
-        let first = !self.clusters.borrow().contains_key(name);
-        let runtime =
-            ClusterRuntime::new(shared, self.process.clone(), self.counting.clone(), &mut self.dice());
+        let previous = self.clusters.borrow().get(name).cloned();
+        let (process, counting) = (self.process.clone(), self.counting.clone());
+        let runtime = ClusterRuntime::new(shared, process, counting, &mut self.dice(), previous.as_deref());
         self.clusters.borrow_mut().insert(name.clone(), runtime.clone());
-        if first && self.process.claims_sweep(name) {
-            tokio::task::spawn_local(sweep(self.process.clone(), Rc::downgrade(&runtime), self.draw()));
+        if self.process.claims_sweep(name) {
+            tokio::task::spawn_local(sweep(Rc::downgrade(self), self.process.clone(), name.clone()));
         }
         Some(runtime)
     }
@@ -136,24 +144,27 @@ impl Worker {
         listener: &Arc<Listener>,
     ) -> Rc<HttpCounters> {
         let key = (Arc::as_ptr(manager) as usize, Arc::as_ptr(listener) as usize);
-        let make = || Rc::new(HttpCounters::new(manager, listener, self.counting.clone()));
-        self.http.borrow_mut().entry(key).or_insert_with(make).clone()
+        let make = || {
+            let counters = Rc::new(HttpCounters::new(manager, listener, self.counting.clone()));
+            (owner(manager), owner(listener), counters)
+        };
+        self.http.borrow_mut().entry(key).or_insert_with(make).2.clone()
     }
 
     /// The counters of a TCP proxy.
     pub(crate) fn tcp_counters(&self, config: &Arc<TcpProxy>) -> Rc<TcpCounters> {
-        let make = || Rc::new(TcpCounters::new(config, self.counting.clone()));
-        self.tcp.borrow_mut().entry(Arc::as_ptr(config) as usize).or_insert_with(make).clone()
+        let make = || (owner(config), Rc::new(TcpCounters::new(config, self.counting.clone())));
+        self.tcp.borrow_mut().entry(Arc::as_ptr(config) as usize).or_insert_with(make).1.clone()
     }
 
-    /// The logs that these configurations describe.
-    pub(crate) fn logs(&self, configs: &[AccessLog]) -> Rc<Logs> {
-        let key = configs.as_ptr() as usize;
-        if let Some(logs) = self.logs.borrow().get(&key) {
+    /// The logs that a part of the configuration has.
+    pub(crate) fn logs<T: Any + Send + Sync>(&self, of: &Arc<T>, configs: &[AccessLog]) -> Rc<Logs> {
+        let key = Arc::as_ptr(of) as usize;
+        if let Some((_, logs)) = self.logs.borrow().get(&key) {
             return logs.clone();
         }
         let logs = Rc::new(Logs::new(configs, self));
-        self.logs.borrow_mut().insert(key, logs.clone());
+        self.logs.borrow_mut().insert(key, (owner(of), logs.clone()));
         logs
     }
 
@@ -173,11 +184,17 @@ impl Worker {
         let _ = tokio::time::timeout(limit, wait).await;
     }
 
-    /// Looks after the pools of all clusters.
-    pub(crate) fn tend_pools(&self) {
+    /// Looks after the pools of all clusters, and forgets what is configured no more.
+    pub(crate) fn tend(&self) {
+        let tables = self.tables();
+        self.clusters.borrow_mut().retain(|name, _| tables.clusters.contains_key(name));
         for cluster in self.clusters.borrow().values() {
             cluster.tend_pool();
         }
+        let lives = |owner: &Owner| owner.strong_count() > 0;
+        self.http.borrow_mut().retain(|_, (manager, listener, _)| lives(manager) && lives(listener));
+        self.tcp.borrow_mut().retain(|_, (config, _)| lives(config));
+        self.logs.borrow_mut().retain(|_, (config, _)| lives(config));
     }
 
     /// Writes out what log lines wait.
@@ -214,18 +231,19 @@ pub(crate) fn http_date(seconds: u64) -> String {
         .unwrap_or_default()
 }
 
-/// Sweeps a cluster's outliers each interval, for as long as this worker uses the cluster; one worker
-/// does it for the process.
-async fn sweep(process: Arc<Process>, cluster: std::rc::Weak<ClusterRuntime>, seed: u64) {
-    let mut dice = SplitMix::new(seed);
-    let name = match cluster.upgrade() {
-        Some(cluster) => cluster.config().name.clone(),
-        None => return,
-    };
-    while let Some(cluster) = cluster.upgrade() {
+fn owner<T: Any + Send + Sync>(config: &Arc<T>) -> Owner {
+    let weak: Weak<T> = Arc::downgrade(config);
+    weak
+}
+
+/// Sweeps a cluster's outliers each interval, for as long as this worker knows the cluster and it wants
+/// that; one worker does it for the process.
+async fn sweep(worker: std::rc::Weak<Worker>, process: Arc<Process>, name: Name) {
+    while let Some(worker) = worker.upgrade() {
+        let Some(cluster) = worker.clusters.borrow().get(&name).cloned() else { break };
         let Some(interval) = cluster.config().outlier.as_ref().map(|o| o.interval) else { break };
-        cluster.sweep(&mut dice);
-        drop(cluster);
+        cluster.sweep(&mut worker.dice());
+        drop((cluster, worker));
         tokio::time::sleep(interval.max(Duration::from_millis(1))).await;
     }
     process.release_sweep(&name);

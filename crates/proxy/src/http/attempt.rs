@@ -94,11 +94,15 @@ impl Passage {
             Err(failure) => {
                 if failure != Failure::Overflow {
                     down.record.upstream.host = Some(host.endpoint.address.clone());
+                    down.record.upstream.endpoint = Some(host.clone());
+                    down.record.upstream.peer = None;
                 }
                 return Ok(self.failed(plan, host, failure, retry));
             }
         };
         down.record.upstream.host = Some(host.endpoint.address.clone());
+        down.record.upstream.endpoint = Some(host.clone());
+        down.record.upstream.peer = lease.peer();
         down.record.upstream.local = lease.local();
         down.record.upstream.version = Some(lease.version());
         let mut head = down.record.request.clone();

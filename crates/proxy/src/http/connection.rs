@@ -12,7 +12,9 @@ use weft_filter::Facts;
 use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};
+use weft_tables::filter::HttpFilterConfig;
 use weft_tables::hcm::{HttpManager, Underscores};
+use weft_tables::istio::IstioStats;
 use weft_types::{Headers, RequestHead, Version};
 
 use super::exchange::serve;
@@ -34,6 +36,8 @@ pub(crate) struct HttpConn {
     pub(crate) connection: Rc<ConnFacts>,
     pub(crate) stats: Rc<HttpCounters>,
     pub(crate) logs: Rc<Logs>,
+    /// How Istio counts its exchanges; `None`: not at all.
+    pub(crate) istio: Option<Arc<IstioStats>>,
     pub(crate) certificate_presented: bool,
     pub(crate) buffer_limit: usize,
     version: Cell<Version>,
@@ -49,7 +53,11 @@ impl HttpConn {
         drain: Drain,
     ) -> Rc<Self> {
         let stats = worker.http_counters(&manager, &connection.listener);
-        let logs = worker.logs(&manager.access_log);
+        let logs = worker.logs(&manager, &manager.access_log);
+        let istio = manager.filters.iter().find_map(|filter| match &filter.config {
+            HttpFilterConfig::IstioStats(config) => Some(config.clone()),
+            _ => None,
+        });
         Rc::new(Self {
             facts: connection.filter_facts(),
             certificate_presented: connection.peer.as_ref().is_some_and(|p| p.presented()),
@@ -61,6 +69,7 @@ impl HttpConn {
             connection,
             stats,
             logs,
+            istio,
             drain,
         })
     }

@@ -13,11 +13,14 @@ use tokio::time::{Instant, sleep};
 use weft_codec::http2::BROKEN;
 use weft_codec::{CodecError, ResetReason};
 use weft_filter::context::CountScope;
+use weft_filter::peers::Peers;
 use weft_filter::{Chain, Context, Flow, LocalReply};
 use weft_http::{ConnError, SendReply, StreamError};
-use weft_route::canonical::{Refusal, canonicalize};
+use weft_route::canonical::{Canonical, Refusal, canonicalize};
 use weft_route::decide::{Decision, RouteChoice};
 use weft_route::{forwarded, redirect};
+use weft_tables::cluster::Cluster;
+use weft_tables::filter::{HttpFilter, HttpFilterConfig};
 use weft_tables::hcm::RouteSource;
 use weft_tables::route::{Action, RouteConfig};
 use weft_types::{Detail, Headers, ResponseFlag, ResponseFlags, ResponseHead, Version};
@@ -65,6 +68,8 @@ pub(crate) struct Downstream {
     pub(crate) reply: SendReply,
     pub(crate) routes: Option<Arc<RouteConfig>>,
     pub(crate) choice: Option<RouteChoice>,
+    /// What its canonical form left out.
+    pub(crate) canonical: Canonical,
     pub(crate) upgrade: Option<Upgrade>,
     pub(crate) deadlines: Rc<Deadlines>,
     /// The answer came before the request's end was wanted: an HTTP/1 connection cannot go on.
@@ -119,6 +124,7 @@ impl Passage {
             reply,
             routes: None,
             choice: None,
+            canonical: Canonical::default(),
             upgrade: None,
             deadlines: Rc::new(deadlines),
             cut_short: false,
@@ -206,8 +212,9 @@ impl Passage {
                 self.down.direct(*status, body.clone(), None, object()).await;
                 Ok(())
             }
+            // Envoy: such a route has a cluster without a name.
             Action::NonForwarding => {
-                let reply = LocalReply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound);
+                let reply = LocalReply::new(503, "", "cluster_not_found").flag(ResponseFlag::NoClusterFound);
                 Err(Stop::Reply(Box::new(reply)))
             }
         }
@@ -225,12 +232,14 @@ impl Downstream {
             head.headers.remove("upgrade");
             head.headers.remove("http2-settings");
         }
-        canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(|refusal| {
-            if refusal.status == 400 && !manager.options.http1_stream_error_on_invalid {
-                conn.close_after_response();
-            }
-            refused(refusal)
-        })?;
+        self.canonical =
+            canonicalize(head, manager, conn.facts.local.map(|a| a.port())).map_err(|refusal| {
+                let kept = refusal.status == 400 && manager.options.http1_stream_error_on_invalid;
+                if refusal.close && !kept {
+                    conn.close_after_response();
+                }
+                refused(refusal)
+            })?;
         self.routes = match &manager.routes {
             RouteSource::Inline(routes) => Some(routes.clone()),
             RouteSource::Named(name) => conn.worker.tables().routes.get(name).cloned(),
@@ -319,9 +328,21 @@ impl Downstream {
             facts: Arc::new(facts),
             state: state.clone(),
             shared: conn.worker.filter_shared(),
+            cluster: self.cluster_for_filters(),
+            peers: Peers { memory: conn.worker.istio.peers.clone(), ..Peers::default() },
             ..Context::default()
         };
         self.filters = Rc::new(FilterRun::new(chain, cx));
+    }
+
+    /// The route's cluster, where a filter of the chain looks at it.
+    fn cluster_for_filters(&self) -> Option<Arc<Cluster>> {
+        let looks = |filter: &HttpFilter| {
+            matches!(filter.config, HttpFilterConfig::PeerMetadata(_) | HttpFilterConfig::Alpn(_))
+        };
+        let name = self.record.upstream.cluster.as_ref()?;
+        let wanted = self.conn.manager.filters.iter().any(looks);
+        if wanted { self.conn.worker.tables().clusters.get(name).cloned() } else { None }
     }
 
     /// What filters noted for the record and the counters.
@@ -434,9 +455,10 @@ pub(crate) fn expired(which: Expired, complete: bool) -> LocalReply {
 }
 
 fn refused(refusal: Refusal) -> Stop {
-    let mut reply = LocalReply::new(refusal.status, "", refusal.word);
-    if let Some(location) = refusal.location {
+    let Refusal { status, word, location, body, flag, close: _ } = refusal;
+    let mut reply = LocalReply::new(status, body, word);
+    if let Some(location) = location {
         reply.headers.append("location", location);
     }
-    Stop::Reply(Box::new(reply))
+    Stop::Reply(Box::new(flag.into_iter().fold(reply, LocalReply::flag)))
 }

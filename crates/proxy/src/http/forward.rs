@@ -47,7 +47,8 @@ impl Passage {
             self.down.record.request.headers.remove("x-envoy-upstream-rq-timeout-alt-response") > 0;
         let head = &self.down.record.request;
         let respect = router.respect_expected_timeout;
-        let limits = timeouts_respecting(forward, policy.as_deref(), None, head, respect);
+        let longest = conn.manager.max_stream_duration;
+        let limits = timeouts_respecting(forward, policy.as_deref(), longest, head, respect);
         let mut retry = RetryState::new(policy.as_deref(), &self.down.record.request);
         consume_headers(&mut self.down.record.request.headers);
         self.prepare_request(choice, forward, limits);
@@ -85,9 +86,10 @@ impl Passage {
             self.body.keep_for_retry(buffer_limit);
         }
         self.body.mirrors = mirror::start(self, choice, forward, buffer_limit);
-        if let Some(limit) = limits.max_stream {
-            self.down.deadlines.set(Expired::MaxStream, Some(self.down.record.start + limit));
-        }
+        // The route's limit stands in the place of the connection manager's, a shorter or a longer one.
+        self.down.deadlines.set(Expired::MaxDuration, None);
+        let start = self.down.record.start;
+        self.down.deadlines.set(Expired::MaxStream, limits.max_stream.map(|limit| start + limit));
         self.attempts(&plan, retry.as_mut()).await
     }
 
@@ -104,6 +106,7 @@ impl Passage {
         headers::apply_request(&mut head, &routes, choice, &|now, template| {
             values::render(template, &self.down, Some(now), None)
         });
+        rewrite::restore_port(&mut head, self.down.canonical.connect_port);
         rewrite::apply(&mut head, &choice.route, forward, choice.weighted_cluster(), suppress);
         self.down.record.request = head;
     }
@@ -196,10 +199,9 @@ pub(crate) fn judge(
     replayable: bool,
 ) -> Option<Duration> {
     let retry = retry?;
-    let request_started = true;
     let attempt = match finished {
         Finished::Head(head) => Attempt::Response(head),
-        Finished::Failed(Failure::PerTryTimeout) => Attempt::PerTryTimeout { request_started },
+        Finished::Failed(Failure::PerTryTimeout) => Attempt::PerTryTimeout { request_started: true },
         Finished::Failed(failure) => {
             Attempt::Reset { reset: failure.as_reset(), request_started: !failure.before_request() }
         }

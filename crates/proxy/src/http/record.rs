@@ -1,9 +1,12 @@
 //! What is known of an exchange, for logs, counters and traces.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use tokio::time::Instant;
+use weft_balance::HostHandle;
+use weft_tls::PeerFacts;
 use weft_types::{Detail, Headers, Name, RequestHead, ResponseFlag, ResponseFlags, ResponseHead, Version};
 
 /// One exchange as it will be reported: exactly once, when it ends for whatever reason.
@@ -42,6 +45,10 @@ pub(crate) struct Record {
 pub(crate) struct Upstream {
     pub(crate) cluster: Option<Name>,
     pub(crate) host: Option<weft_tables::address::SocketAddress>,
+    /// The host with all that is known of it.
+    pub(crate) endpoint: Option<HostHandle>,
+    /// What TLS told of it; `None`: plaintext, or no connection.
+    pub(crate) peer: Option<Rc<PeerFacts>>,
     pub(crate) local: Option<SocketAddr>,
     pub(crate) attempts: u32,
     pub(crate) transport_failure: Option<String>,

@@ -32,6 +32,7 @@ impl Drop for Downstream {
         }
         self.take_notes();
         self.count_grpc();
+        crate::istio::count(self);
         self.log();
     }
 }
@@ -92,6 +93,8 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
     }
     let upstream = &record.upstream;
     let cluster = upstream.cluster.as_deref().unwrap_or_default();
+    let config = down.cluster.as_ref().map(|cluster| cluster.config());
+    let endpoint = upstream.endpoint.as_ref().map(|host| &*host.endpoint);
     let unique;
     let view = LogRecord {
         start: Some(record.began),
@@ -140,7 +143,10 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
         upstream: UpstreamFacts {
             cluster,
             cluster_stat_name: cluster,
+            cluster_metadata: config.as_ref().map(|c| &c.metadata),
             host: upstream.host.as_ref(),
+            host_name: endpoint.map_or("", |e| &e.hostname),
+            host_metadata: endpoint.map(|e| &e.metadata),
             attempts: upstream.attempts,
             local: upstream.local,
             remote: upstream.host.as_ref().and_then(weft_tables::address::SocketAddress::ip),

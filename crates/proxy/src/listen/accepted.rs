@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use weft_filter::Facts;
+use weft_tables::istio::IstioStats;
 use weft_tables::listener::Listener;
 use weft_tls::PeerFacts;
 use weft_types::Name;
@@ -43,6 +44,8 @@ pub(crate) struct ConnFacts {
     pub(crate) local_uris: Vec<Box<str>>,
     /// What network filters noted (Envoy's filter state).
     pub(crate) state: State,
+    /// How Istio counts it, where it is opaque bytes; `None`: not at all.
+    pub(crate) istio: Option<Arc<IstioStats>>,
     /// When it was accepted.
     pub(crate) began: SystemTime,
     /// The same on the monotonic clock.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use weft_net::{Acceptor, BoundListener};
 use weft_tables::listener::Listener;
 
+use super::active::ActiveListener;
+use super::follow::Slot;
 use super::serve::serve;
 use crate::drain::Drain;
 use crate::stats::ListenerCounters;
@@ -16,23 +18,24 @@ use crate::worker::Worker;
 pub(crate) struct ListenerRuntime {
     pub(crate) worker: Rc<Worker>,
     pub(crate) config: Arc<Listener>,
+    pub(crate) active: Arc<ActiveListener>,
     pub(crate) stats: Rc<ListenerCounters>,
+    /// Of the process.
     pub(crate) drain: Drain,
 }
 
 /// Accepts until the drain is complete, then empties the queue: a connection that the kernel has
-/// accepted is never dropped (invariant 6).
-pub(crate) async fn run(
-    runtime: Rc<ListenerRuntime>,
-    bound: Arc<BoundListener>,
-    workers: usize,
-    stop: [Drain; 2],
-) {
-    let index = runtime.worker.index;
+/// accepted is never dropped (invariant 6). Each connection is served by what the slot holds when it
+/// comes.
+pub(crate) async fn run(slot: Slot, bound: Arc<BoundListener>, workers: usize, stop: [Drain; 2]) {
+    let (index, name) = {
+        let runtime = slot.borrow();
+        (runtime.worker.index, runtime.config.name.clone())
+    };
     let mut acceptor = match bound.acceptor(index, workers) {
         Ok(acceptor) => acceptor,
         Err(error) => {
-            tracing::error!(listener = %runtime.config.name, %error, "cannot accept");
+            tracing::error!(listener = %name, %error, "cannot accept");
             return;
         }
     };
@@ -41,10 +44,11 @@ pub(crate) async fn run(
             biased;
             accepted = acceptor.accept() => match accepted {
                 Ok(accepted) => {
-                    tokio::task::spawn_local(serve(runtime.clone(), accepted));
+                    let runtime = slot.borrow().clone();
+                    tokio::task::spawn_local(serve(runtime, accepted));
                 }
                 Err(error) => {
-                    tracing::error!(listener = %runtime.config.name, %error, "the socket no longer accepts");
+                    tracing::error!(listener = %name, %error, "the socket no longer accepts");
                     return;
                 }
             },
@@ -52,11 +56,12 @@ pub(crate) async fn run(
             () = stop[1].started() => break,
         }
     }
-    empty(&runtime, &mut acceptor);
+    empty(&slot, &mut acceptor);
 }
 
-fn empty(runtime: &Rc<ListenerRuntime>, acceptor: &mut Acceptor) {
+fn empty(slot: &Slot, acceptor: &mut Acceptor) {
     while let Some(accepted) = acceptor.accept_queued() {
-        tokio::task::spawn_local(serve(runtime.clone(), accepted));
+        let runtime = slot.borrow().clone();
+        tokio::task::spawn_local(serve(runtime, accepted));
     }
 }

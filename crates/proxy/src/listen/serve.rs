@@ -41,6 +41,7 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         peer: None,
         local_uris: Vec::new(),
         state: Default::default(),
+        istio: None,
         began: SystemTime::now(),
         start: Instant::now(),
     };
@@ -59,10 +60,12 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         stats.connection_ended();
         return;
     }
+    let mut active = runtime.active.clone();
     if listener.use_original_dst
         && let Some(other) = facts.original.and_then(|to| worker.process.listener_for(to))
     {
-        facts.listener = other;
+        facts.listener = other.config.clone();
+        active = other;
     }
     let Some(chain) = choose(&facts.listener, &facts) else {
         stats.inc(|s| s.no_filter_chain_match);
@@ -73,7 +76,18 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         return;
     };
     facts.chain = chain.name.clone();
-    through_chain(&runtime, chain, stream, facts).await;
+    match active.drain_of(&chain) {
+        None => through_chain(&runtime, chain, stream, facts, runtime.drain.clone()).await,
+        // A chain that is changed or gone lets its connections end by themselves for some time.
+        Some(life) => {
+            let serving = through_chain(&runtime, chain.clone(), stream, facts, runtime.drain.or(life));
+            tokio::select! {
+                biased;
+                () = serving => {}
+                () = life.over() => {}
+            }
+        }
+    }
     stats.connection_ended();
 }
 
@@ -96,9 +110,10 @@ async fn through_chain(
     chain: Arc<FilterChain>,
     stream: Prefixed<Stream>,
     mut facts: ConnFacts,
+    drain: Drain,
 ) {
     let Some(context) = &chain.tls else {
-        return terminal(runtime, &chain, Io::Plain(stream), facts).await;
+        return terminal(runtime, &chain, Io::Plain(stream), facts, drain).await;
     };
     let acceptor = match runtime.worker.process.server_tls(context).acceptor() {
         Ok(acceptor) => acceptor,
@@ -115,7 +130,7 @@ async fn through_chain(
                 facts.local_uris = local.uri_sans.iter().map(|u| u.as_str().into()).collect();
             }
             facts.peer = Some(Rc::new(peer));
-            terminal(runtime, &chain, Io::Tls(Box::new(stream)), facts).await;
+            terminal(runtime, &chain, Io::Tls(Box::new(stream)), facts, drain).await;
         }
         Err(error) => {
             runtime.stats.handshake_failed(&error);
@@ -159,7 +174,13 @@ impl Io {
     }
 }
 
-async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: Io, mut facts: ConnFacts) {
+async fn terminal(
+    runtime: &Rc<ListenerRuntime>,
+    chain: &Arc<FilterChain>,
+    io: Io,
+    mut facts: ConnFacts,
+    drain: Drain,
+) {
     // Held while the connection lives: it counts toward limits.
     let Some(_admission) = network::admit(runtime, &chain.filters, &mut facts) else {
         if let Terminal::Tcp(tcp) = &chain.terminal {
@@ -170,7 +191,6 @@ async fn terminal(runtime: &Rc<ListenerRuntime>, chain: &Arc<FilterChain>, io: I
     let facts = Rc::new(facts);
     match &chain.terminal {
         Terminal::Http(manager) => {
-            let drain: Drain = runtime.drain.clone();
             let conn = HttpConn::new(runtime.worker.clone(), manager.clone(), facts.clone(), drain);
             http(conn, manager.codec, io, &facts).await;
         }

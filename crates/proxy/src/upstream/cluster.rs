@@ -1,6 +1,7 @@
 //! A cluster as one worker uses it: balancer, pools, counters.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,11 +9,12 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 use weft_balance::outlier::{Detector, Outcome};
-use weft_balance::{Balancer, Host, HostHandle, NoHost, PickContext, Settings};
+use weft_balance::{Balancer, Host, HostHandle, HostSet, NoHost, PickContext, Settings};
 use weft_http::{Pool, PoolOptions};
 use weft_state::{ClusterState, HealthFlag, HostKey, HostState, Priority};
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Breakers, Cluster, Discovery, Endpoint};
+use weft_tables::hcm::CodecOptions;
 use weft_tables::tls::ClientTls;
 use weft_tls::{ClientConnector, ContextError};
 use weft_types::{FractionalPercent, ResponseHead};
@@ -31,6 +33,7 @@ pub(crate) struct ClusterRuntime {
     pub(crate) stats: Rc<ClusterCounters>,
     balancer: RefCell<Balancer>,
     pub(crate) pool: Pool<PoolKey, Failure>,
+    members_seen: RefCell<Arc<HostSet>>,
     /// Told when a connection comes free or goes.
     pub(crate) freed: Rc<Notify>,
     process: Arc<Process>,
@@ -49,21 +52,20 @@ impl ClusterRuntime {
         process: Arc<Process>,
         counting: Counting,
         dice: &mut Dice,
+        previous: Option<&Self>,
     ) -> Rc<Self> {
         let config = &shared.config;
-        let options = PoolOptions {
-            idle_timeout: config.idle_timeout,
-            max_requests_per_connection: Some(u64::from(config.max_requests_per_connection))
-                .filter(|n| *n > 0),
-            max_age: config.max_connection_duration,
-            ..PoolOptions::default()
-        };
+        // What connections depend on is the same: those that are there serve the new configuration.
+        let kept = previous.filter(|p| {
+            Arc::ptr_eq(&p.state, &shared.state) && pool_limits(p.config()) == pool_limits(config)
+        });
         Rc::new(Self {
             state: shared.state.clone(),
             stats: Rc::new(ClusterCounters::new(config, counting)),
             balancer: RefCell::new(Balancer::new(Settings::from(&**config), dice)),
-            pool: Pool::new(options),
-            freed: Rc::default(),
+            pool: kept.map_or_else(|| Pool::new(pool_options(config)), |p| p.pool.clone()),
+            freed: kept.map(|p| p.freed.clone()).unwrap_or_default(),
+            members_seen: RefCell::new(shared.members()),
             process,
             health_seen: Cell::new(0),
             shared,
@@ -95,6 +97,7 @@ impl ClusterRuntime {
     /// were a path to them broken, new ones might find another.
     pub(crate) fn tend_pool(&self) {
         self.pool.sweep(tokio::time::Instant::now());
+        self.leave_former_members();
         let version = self.state.health_version();
         if self.health_seen.replace(version) == version {
             return;
@@ -110,6 +113,20 @@ impl ClusterRuntime {
             };
             !failing.iter().any(is)
         });
+    }
+
+    /// Lets go of connections to hosts that are members no more; exchanges on them go on to their end.
+    fn leave_former_members(&self) {
+        if matches!(self.config().discovery, Discovery::OriginalDst { .. }) {
+            return;
+        }
+        let members = self.shared.members();
+        if Arc::ptr_eq(&*self.members_seen.borrow(), &members) {
+            return;
+        }
+        let addresses: HashSet<&SocketAddress> = members.hosts().map(|host| &host.endpoint.address).collect();
+        self.pool.retain(|key| addresses.contains(&key.destination));
+        *self.members_seen.borrow_mut() = members.clone();
     }
 
     /// Chooses a host. `original` is the connection's original destination, for clusters that go there.
@@ -148,7 +165,7 @@ impl ClusterRuntime {
 
     /// The share of requests that EDS says to drop.
     pub(crate) fn drop_overload(&self, dice: u64) -> Option<weft_filter::LocalReply> {
-        let Discovery::Static(endpoints) = &self.config().discovery else { return None };
+        let endpoints = self.shared.endpoints();
         let dropped = |(_, share): &(Box<str>, FractionalPercent)| share.includes(dice);
         endpoints.drop_overloads.iter().any(dropped).then(|| {
             weft_filter::LocalReply::new(503, "drop overload", "drop_overload")
@@ -192,6 +209,25 @@ impl ClusterRuntime {
             self.stats.outlier(&events);
         }
     }
+}
+
+/// What the pool of a cluster is told.
+fn pool_options(config: &Cluster) -> PoolOptions {
+    PoolOptions {
+        idle_timeout: config.idle_timeout,
+        max_requests_per_connection: Some(u64::from(config.max_requests_per_connection)).filter(|n| *n > 0),
+        max_age: config.max_connection_duration,
+        ..PoolOptions::default()
+    }
+}
+
+/// The settings that make it another pool; how connections are made is in the hash of the cluster's state.
+fn pool_limits(
+    config: &Cluster,
+) -> (Option<std::time::Duration>, u32, Option<std::time::Duration>, &CodecOptions, u32) {
+    let Cluster { idle_timeout, max_requests_per_connection, max_connection_duration, .. } = config;
+    let (options, buffer) = (&config.http.options, config.buffer_limit);
+    (*idle_timeout, *max_requests_per_connection, *max_connection_duration, options, buffer)
 }
 
 /// The status that counts: a gRPC error in the head stands for an HTTP one.

@@ -17,7 +17,7 @@ use weft_state::Permit;
 use weft_state::host::HostGuard;
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::TransportLayer;
-use weft_tls::ConnectOptions;
+use weft_tls::{ConnectOptions, PeerFacts};
 
 use super::chosen::Chosen;
 use super::cluster::ClusterRuntime;
@@ -59,8 +59,8 @@ impl Stream for weft_tls::ClientStream<Box<dyn Stream>> {
 pub(crate) struct Opened {
     pub(crate) stream: Box<dyn Stream>,
     pub(crate) local: Option<SocketAddr>,
-    pub(crate) alpn: Option<Box<str>>,
-    pub(crate) tls: bool,
+    /// What TLS told of the other end; `None`: plaintext.
+    pub(crate) peer: Option<Rc<PeerFacts>>,
     pub(crate) counted: Counted,
 }
 
@@ -154,11 +154,15 @@ pub(crate) async fn http(
         .then(|| if wanted.upgrade { vec!["http/1.1".into()] } else { vec!["h2".into(), "http/1.1".into()] });
     let protocol = Protocol { http: true, http2: wanted.http2 };
     let opened = open(&cluster, &host, None, chosen, alpn, protocol, permit).await?;
-    let http2 = if wanted.alpn { opened.alpn.as_deref() == Some("h2") } else { wanted.http2 };
+    let http2 = if wanted.alpn {
+        opened.peer.as_ref().and_then(|p| p.alpn.as_deref()) == Some("h2")
+    } else {
+        wanted.http2
+    };
     cluster.stats.http_connection(http2);
     let config = cluster.config();
     let limits = crate::limits::of(&config.http.options, true);
-    let scheme = if opened.tls { "https" } else { "http" };
+    let scheme = if opened.peer.is_some() { "https" } else { "http" };
     let side = weft_codec::Side::Client;
     let codec =
         if http2 { AnyCodec::http2(side, limits, scheme) } else { AnyCodec::http1(side, limits, scheme) };
@@ -166,8 +170,10 @@ pub(crate) async fn http(
         high_watermark: (config.buffer_limit as usize).max(16 * 1024),
         ..ConnOptions::default()
     };
-    let Opened { stream, local, counted, .. } = opened;
-    let conn = ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local);
+    let Opened { stream, local, counted, peer } = opened;
+    let peer = peer.map(|peer| peer as Rc<dyn std::any::Any>);
+    let conn =
+        ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local).with_note(peer);
     if http2 && let Some(pings) = config.http.options.keepalive {
         let handle = conn.handle();
         tokio::task::spawn_local(async move {
@@ -200,8 +206,8 @@ pub(crate) async fn unseen(
     limit: Duration,
 ) -> Result<(Box<dyn Stream>, bool), Failure> {
     let protocol = Protocol { http: http2.is_some(), http2: http2.unwrap_or(false) };
-    let (stream, _, _, tls) = layers(cluster, host, None, Chosen::default(), None, protocol, limit).await?;
-    Ok((stream, tls))
+    let (stream, _, peer) = layers(cluster, host, None, Chosen::default(), None, protocol, limit).await?;
+    Ok((stream, peer.is_some()))
 }
 
 async fn open(
@@ -224,9 +230,9 @@ async fn open(
         Err(_) => Err(Failure::ConnectTimeout),
     };
     match outcome {
-        Ok((stream, local, alpn, tls)) => {
+        Ok((stream, local, peer)) => {
             cluster.stats.connected(began.elapsed());
-            Ok(Opened { stream, local, alpn, tls, counted })
+            Ok(Opened { stream, local, peer: peer.map(Rc::new), counted })
         }
         Err(failure) => {
             cluster.stats.connect_failed(&failure);
@@ -242,7 +248,7 @@ struct Protocol {
     http2: bool,
 }
 
-type Layered = (Box<dyn Stream>, Option<SocketAddr>, Option<Box<str>>, bool);
+type Layered = (Box<dyn Stream>, Option<SocketAddr>, Option<PeerFacts>);
 
 async fn layers(
     cluster: &Rc<ClusterRuntime>,
@@ -274,8 +280,7 @@ async fn layers(
     })?;
     let local = stream.local_address().ok().and_then(|a| a.ip());
     let mut stream: Box<dyn Stream> = Box::new(stream);
-    let mut agreed = None;
-    let mut encrypted = false;
+    let mut told = None;
     for layer in &host.state.key().transport.layers {
         match layer {
             TransportLayer::ProxyProtocol(version) => {
@@ -314,8 +319,7 @@ async fn layers(
                         Failure::Transport(error.reason())
                     }
                 })?;
-                agreed = peer.alpn;
-                encrypted = true;
+                told = Some(peer);
                 stream = Box::new(secured);
             }
             TransportLayer::Hbone(_) | TransportLayer::Internal => {
@@ -323,5 +327,5 @@ async fn layers(
             }
         }
     }
-    Ok((stream, local, agreed, encrypted))
+    Ok((stream, local, told))
 }

@@ -28,7 +28,7 @@ async fn refresh(cluster: Weak<ClusterShared>, dns: Dns, all: bool) {
         let resolved = resolve(&dns, all).await;
         let Some(cluster) = cluster.upgrade() else { return };
         match resolved {
-            Some(endpoints) => cluster.set_endpoints(&endpoints),
+            Some(endpoints) => cluster.set_endpoints(Arc::new(endpoints)),
             // Members found before stay: a failing resolver must not take a cluster down.
             None => tracing::debug!(cluster = %cluster.config.name, "names did not resolve"),
         }

@@ -68,8 +68,9 @@ impl Sessions {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let seed = u64::try_from(now & u128::from(u64::MAX)).unwrap_or(0);
         let scope = Scope::cluster(&counting.registry, &cluster.config.stat_name);
+        let mut dice = SplitMix::new(seed);
         let runtime =
-            ClusterRuntime::new(cluster.clone(), process.clone(), counting.clone(), &mut SplitMix::new(seed));
+            ClusterRuntime::new(cluster.clone(), process.clone(), counting.clone(), &mut dice, None);
         let checker = Checker {
             cluster: runtime,
             stats: HealthCheckStats::new(&scope.part("health_check")),

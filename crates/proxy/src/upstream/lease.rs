@@ -12,6 +12,7 @@ use weft_state::host::HostGuard;
 use weft_state::{Permit, Priority};
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Transport, UpstreamVersion};
+use weft_tls::PeerFacts;
 use weft_types::{RequestHead, Version};
 
 use super::chosen::Chosen;
@@ -182,6 +183,11 @@ impl Drop for Pending<'_> {
 impl Lease {
     pub(crate) fn version(&self) -> Version {
         self.conn.version()
+    }
+
+    /// What TLS told of the other end; `None`: plaintext.
+    pub(crate) fn peer(&self) -> Option<Rc<PeerFacts>> {
+        self.conn.note()
     }
 
     pub(crate) fn local(&self) -> Option<SocketAddr> {

@@ -18,6 +18,8 @@ pub(crate) struct ClusterShared {
     pub(crate) config: Arc<Cluster>,
     pub(crate) state: Arc<ClusterState>,
     members: ArcSwap<HostSet>,
+    /// What the members were made from.
+    endpoints: ArcSwap<Endpoints>,
     /// Told when there are other members.
     pub(crate) membership: Notify,
     /// Told when a host fails its health check.
@@ -29,21 +31,37 @@ pub(crate) struct ClusterShared {
 }
 
 impl ClusterShared {
-    pub(crate) fn new(config: Arc<Cluster>, states: &ClusterStates) -> Arc<Self> {
+    /// Makes a cluster ready. `delivered` is what EDS said of its endpoints, `previous` the cluster in
+    /// whose place it comes: of that it takes over what was found out, if hosts are still the same.
+    pub(crate) fn new(
+        config: Arc<Cluster>,
+        delivered: Option<Arc<Endpoints>>,
+        states: &ClusterStates,
+        previous: Option<&Self>,
+    ) -> Arc<Self> {
         let state = states.get(&config.name, connection_hash(&config));
-        let endpoints = match &config.discovery {
-            Discovery::Static(endpoints) => (**endpoints).clone(),
-            _ => Endpoints { overprovisioning: 140, ..Endpoints::default() },
+        let previous = previous.filter(|p| Arc::ptr_eq(&p.state, &state));
+        let by_name = |d: &Discovery| matches!(d, Discovery::StrictDns(_) | Discovery::LogicalDns(_));
+        let waits = by_name(&config.discovery);
+        let found = previous.filter(|p| waits && by_name(&p.config.discovery) && *p.resolved.borrow());
+        let endpoints = match (&config.discovery, delivered, found) {
+            (Discovery::Static(endpoints), _, _) => endpoints.clone(),
+            (Discovery::Eds(_), Some(endpoints), _) => endpoints,
+            // Names that were resolved a moment ago do until they are resolved anew.
+            (_, _, Some(found)) => found.endpoints.load_full(),
+            _ => Arc::new(Endpoints { overprovisioning: 140, ..Endpoints::default() }),
         };
         let members = members(&config, &state, &endpoints);
-        let waits = matches!(config.discovery, Discovery::StrictDns(_) | Discovery::LogicalDns(_));
+        let checked = config.health_check.is_none()
+            || previous.is_some_and(|p| p.config.health_check.is_some() && *p.checked.borrow());
         Arc::new(Self {
             state,
             members: ArcSwap::from_pointee(members),
+            endpoints: ArcSwap::new(endpoints),
             membership: Notify::new(),
             host_failed: Notify::new(),
-            resolved: watch::Sender::new(!waits),
-            checked: watch::Sender::new(config.health_check.is_none()),
+            resolved: watch::Sender::new(!waits || found.is_some()),
+            checked: watch::Sender::new(checked),
             config,
         })
     }
@@ -84,9 +102,18 @@ impl ClusterShared {
         }
     }
 
-    /// Replaces the members; hosts that stay keep their state.
-    pub(crate) fn set_endpoints(&self, endpoints: &Endpoints) {
-        self.members.store(Arc::new(members(&self.config, &self.state, endpoints)));
+    /// What the members were made from.
+    pub(crate) fn endpoints(&self) -> Arc<Endpoints> {
+        self.endpoints.load_full()
+    }
+
+    /// Replaces the members; hosts that stay keep their state. The same endpoints again change nothing.
+    pub(crate) fn set_endpoints(&self, endpoints: Arc<Endpoints>) {
+        if Arc::ptr_eq(&self.endpoints.load(), &endpoints) {
+            return;
+        }
+        self.members.store(Arc::new(members(&self.config, &self.state, &endpoints)));
+        self.endpoints.store(endpoints);
         self.membership.notify_waiters();
     }
 }

@@ -1,0 +1,61 @@
+//! The workload's own secrets: `default` and `ROOTCA` (SD-17). They never cross ADS (design 11.6).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use weft_agent::identity::{Certificates, Identity};
+use weft_ca::WorkloadCertificate;
+use weft_tables::tls::{Secret, Validation};
+use weft_types::Name;
+use weft_types::random::SplitMix;
+
+use super::{Dynamic, Source};
+use crate::process::Process;
+
+/// Certificate and key.
+const CERTIFICATE: &str = "default";
+/// The mesh's roots.
+const ROOTS: &str = "ROOTCA";
+
+/// The names that are answered here.
+pub(super) fn names() -> BTreeSet<Name> {
+    [CERTIFICATE.into(), ROOTS.into()].into()
+}
+
+/// Obtains a certificate and keeps it fresh; each new one serves new connections, and ends none.
+pub(super) fn start(
+    source: &Source,
+    process: &Arc<Process>,
+    dynamic: &Dynamic,
+    seed: u64,
+) -> Option<Certificates> {
+    let Source::Mesh(settings) = source else { return None };
+    let identity = Identity::start(settings.identity(), SplitMix::new(seed.rotate_left(17)));
+    let certificates = identity.certificates();
+    let (process, dynamic, mut news) = (process.clone(), dynamic.clone(), certificates.clone());
+    tokio::task::spawn_local(async move {
+        // It is renewed for as long as this is held.
+        let _identity = identity;
+        loop {
+            if let Some(certificate) = news.borrow_and_update().clone() {
+                take(&process, &certificate);
+                dynamic.secret_came();
+            }
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    Some(certificates)
+}
+
+fn take(process: &Process, certificate: &WorkloadCertificate) {
+    let roots = Validation { roots: Some(certificate.roots.clone().into_bytes()), ..Validation::default() };
+    let own = Secret::Certificate {
+        chain: certificate.chain.clone().into_bytes(),
+        key: certificate.key.pem().as_bytes().to_vec(),
+    };
+    let secrets =
+        [(Name::from(ROOTS), Arc::new(Secret::Validation(roots))), (Name::from(CERTIFICATE), Arc::new(own))];
+    process.secrets.set_all(secrets.iter().map(|(name, secret)| (name, secret)));
+}
