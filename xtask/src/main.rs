@@ -13,6 +13,7 @@
 
 mod bench;
 mod ci;
+mod mesh;
 mod oracle;
 mod relay;
 mod seeded;

@@ -2,14 +2,14 @@
 //! command, the date and the commit.
 
 use crate::shell::{command, output, watch};
-use crate::{oracle, tools};
+use crate::{mesh, oracle, tools};
 use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Name, what it is for, and how it is run.
 type Suite = (&'static str, &'static str, fn() -> Result<Command>);
 
-const SUITES: [Suite; 5] = [
+const SUITES: [Suite; 7] = [
     ("self-check", "the whole call table, Envoy with itself, 1 and 2 workers", || {
         oracle::prepare(&["--self-check", "--quiet"], None)
     }),
@@ -24,6 +24,10 @@ const SUITES: [Suite; 5] = [
         tests.env("WEFT_ENVOY", tools::envoy());
         Ok(tests)
     }),
+    ("mesh-changes", "200 edits, 50 replacements, 20 kills and an outage under load, weft-proxy", || {
+        mesh::changes("weft")
+    }),
+    ("mesh-changes-envoy", "the same with Envoy under our control plane", || mesh::changes("envoy")),
     ("bench-proxy", "CPU per request beside Envoy, nginx and a bare relay", || {
         Ok(command(&["cargo", "xtask", "bench", "proxy"]))
     }),
@@ -33,7 +37,7 @@ const SUITES: [Suite; 5] = [
 pub(crate) fn run(name: Option<&str>) -> Result<bool> {
     let Some(name) = name else {
         for (name, purpose, _) in SUITES {
-            println!("{name:12} {purpose}");
+            println!("{name:20} {purpose}");
         }
         return Ok(true);
     };
