@@ -13,6 +13,8 @@
 //!
 //! - [`settings`]: flags and Istio's environment variables → one checked value; [`node`] makes the node of it.
 //! - [`channel`], [`token`]: a connection to the control plane; [`identity`]: the workload's certificate.
+//! - [`sds`], [`forward`]: what Envoy asks of an agent, on Unix [`socket`]s; [`bootstrap`]: Envoy's file.
+//! - [`envoy`]: Envoy as a child; [`status`]: the agent's port, by [`readiness`] and [`metrics`]; [`run`]: all together.
 //!
 //! Source: inventory rows SD-01, SD-17 to SD-19, CP-04, CP-17.
 //!
@@ -23,12 +25,22 @@
 //! - A failure of the control plane never ends the agent, nor what the proxy does with what it has.
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod backoff;
+pub mod bootstrap;
+pub mod call;
 pub mod channel;
+pub mod envoy;
+pub mod forward;
 pub mod identity;
+pub mod metrics;
 pub mod node;
+mod raw;
+pub mod readiness;
+pub mod run;
 pub mod sds;
 pub mod settings;
 pub mod socket;
+pub mod status;
 mod structs;
 pub mod token;
