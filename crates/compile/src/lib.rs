@@ -13,3 +13,4 @@ mod provenance;
 pub mod proxy;
 pub mod route;
 pub mod security;
+pub mod view;
