@@ -41,7 +41,7 @@ fn config(port: u16, socket: &Path, certificate: &str, roots: &str, api: &str) -
             "validation_context_sds_secret_config": secret(roots),
         },
     });
-    json!({"static_resources": {
+    json!({"node": {"id": "a", "cluster": "a"}, "static_resources": {
         "clusters": [{
             "name": "sds-grpc",
             "type": "STATIC",
