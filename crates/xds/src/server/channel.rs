@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use weft_proto::resource::Resource;
 
@@ -41,6 +42,10 @@ pub(super) struct Flight {
     pub(super) nonce: String,
     /// What is new in it.
     pub(super) names: Vec<Arc<str>>,
+    /// When it was sent.
+    pub(super) at: Duration,
+    /// It has been without an answer for too long for others to wait.
+    pub(super) stalled: bool,
 }
 
 /// What there is to send.
@@ -202,18 +207,19 @@ impl Channel {
         }
     }
 
-    /// Endpoints, when the client has got clusters, each of them new to it or not. Envoy waits for the
-    /// endpoints of a changed cluster anew, and may not ask for them once more. Those of a new cluster it has
-    /// dropped with the old one, though by state of the world that may have gone unheard.
-    pub(super) fn rewarm(&mut self, clusters: BTreeMap<Arc<str>, bool>) {
-        for (name, new) in clusters {
-            if new {
+    /// Endpoints, when clusters are sent, each of them known to the client before or not. Envoy waits for the
+    /// endpoints of a changed cluster anew: by delta without asking once more, and it acknowledges no
+    /// clusters before it has them. Those of a new cluster it has dropped with the old one, though by state
+    /// of the world that may have gone unheard.
+    pub(super) fn rewarm(&mut self, clusters: Vec<(Arc<str>, bool)>) {
+        self.dirty |= !clusters.is_empty();
+        for (name, known) in clusters {
+            if !known {
                 self.told.remove(&name);
             } else if self.told.contains_key(&name) {
                 self.again.insert(name);
             }
         }
-        self.dirty = true;
     }
 
     /// What there is to send. `notices`: the protocol can say that something is not there.
@@ -251,14 +257,20 @@ impl Channel {
         plan
     }
 
+    /// Whether an answer of the client is worth waiting for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.flight.as_ref().is_some_and(|flight| !flight.stalled)
+    }
+
     /// Whether the client holds, as far as it takes it, what the target has; removals aside.
     pub(super) fn is_settled(&self, target: &Resources) -> bool {
-        self.flight.is_none() && !self.answer_due && self.plan(target, false).changed.is_empty()
+        !self.is_awaited() && !self.answer_due && self.plan(target, false).changed.is_empty()
     }
 
     /// Takes note of what is sent.
-    pub(super) fn sent(&mut self, nonce: &str, changed: &[Arc<Resource>], gone: &[Arc<str>]) {
-        let mut names = Vec::with_capacity(changed.len() + gone.len());
+    pub(super) fn sent(&mut self, nonce: &str, at: Duration, changed: &[Arc<Resource>], gone: &[Arc<str>]) {
+        // Who answers to this has seen what stalled before it.
+        let mut names = self.flight.take().map(|stalled| stalled.names).unwrap_or_default();
         for resource in changed {
             let taken =
                 self.told.get(&resource.name).is_some_and(|told| told.taken && told.version.is_some());
@@ -279,7 +291,7 @@ impl Channel {
             names.push(name.clone());
         }
         self.answer_due = false;
-        self.flight = Some(Flight { nonce: nonce.to_owned(), names });
+        self.flight = Some(Flight { nonce: nonce.to_owned(), names, at, stalled: false });
     }
 
     /// Takes the client's answer; `None` if nothing of that nonce is on its way.

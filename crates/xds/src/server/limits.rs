@@ -25,6 +25,10 @@ pub struct Limits {
     /// clusters) or removed clusters for what goes after; default 500 ms. Envoy asks at once; a client that
     /// loads endpoints only when it needs them never does.
     pub patience: Duration,
+    /// How long a response may go unanswered until others do not wait for it any more; default 20 s. Envoy
+    /// answers for clusters only when all are warm, by its own default after 15 s, and never if one of them
+    /// waits for a secret without limit: that must not hold up all the others.
+    pub stall: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +42,7 @@ impl Default for Limits {
             nacks: 16,
             nack_bytes: 8 << 10,
             patience: Duration::from_millis(500),
+            stall: Duration::from_secs(20),
         }
     }
 }

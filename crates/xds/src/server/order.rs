@@ -161,7 +161,10 @@ impl View<'_> {
         for name in wanted.keys().filter(|name| clusters.wants(name) && assignments.contains_key(*name)) {
             match endpoints {
                 Some(endpoints) if endpoints.wants(name) => {
-                    if !endpoints.told.get(name).is_some_and(|told| told.taken && told.version.is_some()) {
+                    let stalled = endpoints.flight.as_ref().is_some_and(|flight| flight.stalled);
+                    if !stalled
+                        && !endpoints.told.get(name).is_some_and(|told| told.taken && told.version.is_some())
+                    {
                         return Gate::Wait;
                     }
                 }

@@ -28,9 +28,6 @@ pub struct Session<P> {
     target: Arc<ResourceSet>,
     channels: BTreeMap<(Role, Arc<str>), Channel>,
     patience: Patience,
-    /// Clusters in the response that is on its way, and whether they are new to the client: it waits for
-    /// their endpoints anew.
-    warming: BTreeMap<Arc<str>, bool>,
     responses: u64,
     nacks: VecDeque<Nack>,
     protocol: PhantomData<fn(P)>,
@@ -45,7 +42,6 @@ impl<P: Protocol> Session<P> {
             target,
             channels: BTreeMap::new(),
             patience: Patience::default(),
-            warming: BTreeMap::new(),
             responses: 0,
             nacks: VecDeque::new(),
             protocol: PhantomData,
@@ -167,18 +163,14 @@ impl<P: Protocol> Session<P> {
                 }
             }
         }
-        if key.0 == Role::Cluster {
-            let warming = std::mem::take(&mut self.warming);
-            let endpoints = self.channels.iter_mut().find(|((role, _), _)| *role == Role::Endpoint);
-            if let Some((_, endpoints)) = endpoints {
-                endpoints.rewarm(warming);
-            }
-        }
     }
 
     /// What to send now, in order.
     pub fn poll(&mut self, now: Duration) -> Vec<Reply> {
         self.patience.begin();
+        for flight in self.channels.values_mut().filter_map(|channel| channel.flight.as_mut()) {
+            flight.stalled |= now >= flight.at.saturating_add(self.limits.stall);
+        }
         let keys: Vec<_> = self.channels.keys().cloned().collect();
         let replies = keys.iter().filter_map(|key| self.reply(key, now)).collect();
         self.patience.end();
@@ -188,7 +180,9 @@ impl<P: Protocol> Session<P> {
     /// When to poll although nothing happened.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        self.patience.next(self.limits.patience)
+        let flights = self.channels.values().filter_map(|channel| channel.flight.as_ref());
+        let stall = flights.filter(|flight| !flight.stalled).map(|f| f.at.saturating_add(self.limits.stall));
+        stall.chain(self.patience.next(self.limits.patience)).min()
     }
 
     fn reply(&mut self, key: &(Role, Arc<str>), now: Duration) -> Option<Reply> {
@@ -196,7 +190,7 @@ impl<P: Protocol> Session<P> {
         let target = self.target.clone();
         let resources = target.of(type_url).unwrap_or(&NOTHING);
         let channel = self.channels.get_mut(key)?;
-        if channel.flight.is_some() || !channel.asked {
+        if channel.is_awaited() || !channel.asked {
             return None;
         }
         let whole_sets = sends_whole_sets::<P>(*role);
@@ -228,11 +222,13 @@ impl<P: Protocol> Session<P> {
         let nonce = self.responses.to_string();
         let channel = self.channels.get_mut(key)?;
         let body = if whole_sets { whole_set(channel, resources, &kept) } else { changed.clone() };
-        if *role == Role::Cluster {
-            let known = |name| channel.told.get(name).is_some_and(|told| told.version.is_some());
-            self.warming.extend(changed.iter().map(|cluster| (cluster.name.clone(), !known(&cluster.name))));
-        }
-        channel.sent(&nonce, &changed, &mention);
+        let known =
+            |cluster: &Resource| channel.told.get(&cluster.name).is_some_and(|told| told.version.is_some());
+        let warming: Vec<_> = match role {
+            Role::Cluster => changed.iter().map(|cluster| (cluster.name.clone(), known(cluster))).collect(),
+            _ => Vec::new(),
+        };
+        channel.sent(&nonce, now, &changed, &mention);
         let version = version(&body);
         let status = &mut channel.status;
         status.sent = Stamp { nonce: nonce.clone(), generation: target.generation, version: version.clone() };
@@ -240,6 +236,10 @@ impl<P: Protocol> Session<P> {
         status.resources += body.len() as u64;
         status.removals += mention.len() as u64;
         status.bytes += body.iter().map(|resource| resource.body.value.len() as u64).sum::<u64>();
+        let endpoints = self.channels.iter_mut().find(|((role, _), _)| *role == Role::Endpoint);
+        if let Some((_, endpoints)) = endpoints {
+            endpoints.rewarm(warming);
+        }
         // In a whole set, what is not there is not mentioned.
         let removed = if whole_sets { Vec::new() } else { mention };
         Some(Reply { type_url: type_url.clone(), nonce, version, resources: body, removed })
