@@ -6,8 +6,11 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use weft_agent::settings::Flags;
 
+use crate::agent::AgentFlags;
+
 /// Weft's data plane: runs an ordinary Envoy bootstrap (`--config FILE`), or under a control plane
-/// (`sidecar`, `router`).
+/// (`sidecar`, `router`),
+/// or runs an Envoy under one (`agent`).
 #[derive(Debug, Parser)]
 #[command(
     name = "weft-proxy",
@@ -30,6 +33,8 @@ pub(crate) enum Command {
     Sidecar(Box<Flags>),
     /// Be a gateway: configuration and identity come from the control plane.
     Router(Box<Flags>),
+    /// Run an Envoy: its configuration and identity come from the control plane.
+    Agent(Box<AgentFlags>),
 }
 
 /// Running a bootstrap.

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod agent;
 mod args;
 mod config;
 mod drain;
