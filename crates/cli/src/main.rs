@@ -1,5 +1,5 @@
-//! The program.
+//! The program `weft`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+    weft_cli::main()
 }

@@ -1,0 +1,110 @@
+//! The user's own program, as a child in our terminal.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use crate::args::RunArgs;
+use crate::child;
+use crate::launch::Launcher;
+use crate::listening::{self, Listening};
+use crate::proxies;
+use crate::signals::Caught;
+use crate::workload::Workload;
+
+/// How long it may take to end when it is refused.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The program.
+#[derive(Debug)]
+pub(super) struct Application {
+    child: Child,
+    pid: u32,
+    port: u16,
+}
+
+impl Application {
+    /// Starts it with our terminal, our environment and what the mesh adds.
+    pub(super) fn start(
+        args: &RunArgs,
+        workload: &Workload,
+        services: Vec<(String, String)>,
+        port: u16,
+    ) -> Result<Self> {
+        let (program, arguments) = args.command.split_first().context("no program to run")?;
+        let mut command = Command::from(Launcher::own().command(Path::new(program)));
+        command.args(arguments).envs(services).envs(proxies::way_into_mesh(workload));
+        command.env("PORT", port.to_string()).kill_on_drop(true);
+        let child = command.spawn().context("cannot start the program")?;
+        let pid = child.id().context("the program ended at once")?;
+        Ok(Self { child, pid, port })
+    }
+
+    /// Its exit code once it has ended; 128 and the signal's number if a signal ended it, as in shells.
+    pub(super) async fn ended(&mut self) -> Result<ExitCode> {
+        let status = self.child.wait().await.context("cannot wait for the program")?;
+        Ok(code(status))
+    }
+
+    /// Passes a signal on. Ctrl-C in a terminal has reached it already, with us.
+    pub(super) fn forward(&self, signal: Caught) {
+        if !(signal.is_from_keys() && std::io::stdin().is_terminal()) {
+            child::send(&self.child, signal.signal());
+        }
+    }
+
+    /// Whether it, or a descendant, listens where the sidecar calls.
+    pub(super) fn listens(&self) -> bool {
+        self.sockets().iter().any(|socket| {
+            let ip = socket.address.ip().to_canonical();
+            socket.address.port() == self.port && ip == std::net::Ipv4Addr::LOCALHOST
+        })
+    }
+
+    /// A socket of it that takes connections from everywhere.
+    pub(super) fn wildcard(&self) -> Option<Listening> {
+        self.sockets().into_iter().find(Listening::is_wildcard)
+    }
+
+    /// Ends it and its descendants.
+    pub(super) async fn end(&mut self) {
+        let family = listening::family(self.pid);
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+            for pid in family.iter().filter_map(|pid| i32::try_from(*pid).ok()) {
+                let _ = kill(Pid::from_raw(pid), signal);
+            }
+            if tokio::time::timeout(PATIENCE, self.child.wait()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn what_is_awaited(&self) -> String {
+        let elsewhere: Vec<String> = self.sockets().iter().map(|socket| socket.address.to_string()).collect();
+        let found = match elsewhere.as_slice() {
+            [] => "it listens nowhere".to_owned(),
+            some => format!("it listens on {}", some.join(", ")),
+        };
+        format!(
+            "the program does not listen on 127.0.0.1:{} yet ({found}); it must take the port from its variable \
+             PORT, or tell its own with --app-port",
+            self.port
+        )
+    }
+
+    fn sockets(&self) -> Vec<Listening> {
+        listening::sockets_of(self.pid)
+    }
+}
+
+fn code(status: ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt as _;
+    let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(number).unwrap_or(1))
+}
