@@ -5,11 +5,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use weft_model::DestinationRuleView;
-use weft_model::VirtualServiceView;
 use weft_model::endpoint::{Endpoint, Locality};
 use weft_model::mesh::{MeshConfig, OutboundMode};
 use weft_model::service::Service;
-use weft_model::{SidecarScope, Snapshot};
+use weft_model::{SidecarScope, Snapshot, VirtualServiceView};
 use weft_types::Name;
 
 use crate::filter;

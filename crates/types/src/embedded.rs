@@ -21,6 +21,18 @@ pub fn virtual_address(pod: Ipv4Addr, host: &str) -> Ipv4Addr {
     Ipv4Addr::from(u32::from_be_bytes([127, 128, 0, 0]) | host_bits)
 }
 
+/// Ports below this one need a privilege.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+/// What is added to those.
+const SHIFT: u16 = 8000;
+
+/// The port on which a proxy listens for a service's port: ports that need a privilege are moved up by
+/// 8000, so that 80 becomes 8080.
+#[must_use]
+pub fn listening_port(port: u16) -> u16 {
+    if port < FIRST_UNPRIVILEGED { port.saturating_add(SHIFT) } else { port }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -124,6 +124,8 @@ impl<'v> Intent<'v> {
         cluster
     }
 
+    // Envoy's newer form of DNS clusters takes the same fields; tools for Istio read these.
+    #[allow(deprecated)]
     fn discover(&self, cluster: &mut Cluster, view: &View<'_>) {
         let kind = match self.discovery {
             Discovery::Eds => {

@@ -100,7 +100,7 @@ pub fn takes_mutual_tls(view: &View<'_>, endpoint: &Endpoint) -> bool {
 
 /// PROXY header that endpoints get first: version 1 or 2.
 #[must_use]
-pub fn proxy_header(policy: &Policy<'_>) -> Option<ProxyVersion> {
+pub(super) fn proxy_header(policy: &Policy<'_>) -> Option<ProxyVersion> {
     policy.proxy_protocol.map(|proxy| proxy.version)
 }
 

@@ -1,6 +1,8 @@
 //! What filters do on a route: faults (VS-22) and answers to browsers (VS-24).
 
-use weft_api::istio::http_route::{CorsPolicy as Rule, FaultAbort as Abort, HttpFault as Fault, UnmatchedPreflights};
+use weft_api::istio::http_route::{
+    CorsPolicy as Rule, FaultAbort as Abort, HttpFault as Fault, UnmatchedPreflights,
+};
 use weft_api::value::StringMatch;
 use weft_proto::envoy::extensions::filters::common::fault::v3::FaultDelay;
 use weft_proto::envoy::extensions::filters::common::fault::v3::fault_delay::FaultDelaySecifier;

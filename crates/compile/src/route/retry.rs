@@ -96,7 +96,10 @@ mod tests {
     fn numbers_are_statuses_and_no_attempts_are_none() {
         let rule = HttpRetry { retry_on: Some("5xx, 409".into()), attempts: Some(3), ..HttpRetry::default() };
         let told = policy(Some(&rule), true).unwrap();
-        assert_eq!((told.retry_on.as_str(), told.retriable_status_codes), ("5xx,retriable-status-codes", vec![409]));
+        assert_eq!(
+            (told.retry_on.as_str(), told.retriable_status_codes),
+            ("5xx,retriable-status-codes", vec![409])
+        );
         assert!(told.retry_host_predicate.is_empty());
         assert_eq!(policy(Some(&HttpRetry { attempts: Some(0), ..HttpRetry::default() }), false), None);
     }

@@ -1,0 +1,247 @@
+//! Which listeners and route configurations a sidecar has for its workload's calls, before anything is
+//! rendered (SD-06, SD-08).
+//!
+//! HTTP of all hosts on a port shares one listener and one route configuration; other protocols are told
+//! apart by address or server name. Where two services contend for the same, the older one has it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use weft_api::istio::sidecar::CaptureMode;
+use weft_model::endpoint::EndpointAddress;
+use weft_model::protocol::Protocol;
+use weft_model::service::{Registry, Service, ServicePort};
+use weft_model::{EgressListenerView, VirtualServiceView};
+
+use super::opaque::{self, Chain};
+use crate::view::View;
+
+/// Name of the listener and route configuration for HTTP proxy requests.
+pub const HTTP_PROXY: &str = "http_proxy";
+/// Port of it in the embedded mode.
+pub const EMBEDDED_HTTP_PROXY_PORT: u16 = 15_007;
+
+/// Where a listener listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// For any address that was called.
+    Any,
+    /// For one.
+    At(IpAddr),
+}
+
+/// A listener.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// It has a socket of its own; else redirected connections come to it.
+    pub bound: bool,
+    /// Name of the route configuration of HTTP.
+    pub http: Option<String>,
+    /// Something else than HTTP may be spoken: the first bytes tell.
+    pub detect: bool,
+    /// CONNECT requests are carried.
+    pub connect: bool,
+    /// Other connections, by what can be seen of them.
+    pub chains: Vec<Chain>,
+    /// All others; by the mesh's mode for unknown ones if `None`.
+    pub default: Option<Chain>,
+    /// The first service that asked for it.
+    pub service: Option<Arc<Service>>,
+}
+
+/// What a route configuration holds.
+#[derive(Clone, Debug, Default)]
+pub struct RouteScope {
+    /// Port that requests come in on; 80 for HTTP proxies, unless a request says.
+    pub port: u16,
+    /// Services with the port of each.
+    pub services: Vec<(Arc<Service>, u16)>,
+    /// Rules.
+    pub virtual_services: Vec<Arc<VirtualServiceView>>,
+    /// Hosts of rules that are no services are routed too.
+    pub unknown_hosts: bool,
+    /// For HTTP proxy requests: hosts come with their port.
+    pub proxy: bool,
+}
+
+/// All listeners and route configurations of a sidecar.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Listeners by port and place.
+    pub listeners: BTreeMap<(u16, Place), Listening>,
+    /// Route configurations by name.
+    pub routes: BTreeMap<String, RouteScope>,
+}
+
+/// Plans for a proxy.
+#[must_use]
+pub fn plan(view: &View<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let Some(scope) = &view.scope else { return plan };
+    for egress in &scope.egress {
+        let number = number(egress);
+        // A port that has a listener of its own is that one's alone.
+        let named = |port: u16| scope.egress.iter().any(|other| self::number(other) == Some(port));
+        let mut services: Vec<&Arc<Service>> = egress.services.iter().collect();
+        services.sort_by(|a, b| (&a.created, &a.host).cmp(&(&b.created, &b.host)));
+        for service in services {
+            for port in service.ports.iter().filter(|port| number.is_some() || !named(port.number)) {
+                plan.add(view, egress, service, port);
+            }
+        }
+    }
+    plan.add_http_proxy(view);
+    plan
+}
+
+fn number(egress: &EgressListenerView) -> Option<u16> {
+    egress.port.as_ref().and_then(|port| port.number).map(weft_api::value::Port::number)
+}
+
+impl Plan {
+    fn add(
+        &mut self,
+        view: &View<'_>,
+        egress: &EgressListenerView,
+        service: &Arc<Service>,
+        port: &ServicePort,
+    ) {
+        let number = port.number;
+        if port.protocol == Protocol::Udp {
+            return;
+        }
+        if let Some(vip) = view.virtual_address(&service.host) {
+            // Nobody can call a wildcard by address.
+            if !service.is_wildcard() {
+                let key = (weft_types::embedded::listening_port(number), Place::At(vip.into()));
+                self.at(view, egress, service, port, key, true);
+            }
+            return;
+        }
+        if let Some(bind) = bind(egress) {
+            return self.at(view, egress, service, port, (number, Place::At(bind)), true);
+        }
+        if port.protocol.is_http() {
+            return self.at(view, egress, service, port, (number, Place::Any), false);
+        }
+        for place in places(view, service, number) {
+            self.at(view, egress, service, port, (number, place), false);
+        }
+    }
+
+    /// Adds a service's port at a place.
+    fn at(
+        &mut self,
+        view: &View<'_>,
+        egress: &EgressListenerView,
+        service: &Arc<Service>,
+        port: &ServicePort,
+        key: (u16, Place),
+        bound: bool,
+    ) {
+        let shared = key.1 == Place::Any;
+        let http = port.protocol.is_http() || port.protocol == Protocol::Auto;
+        // A service that is told by its address has routes of its own, since the port alone would mix it
+        // with declared HTTP.
+        let own_routes = port.protocol == Protocol::Auto && !shared;
+        let routes =
+            if own_routes { format!("{}:{}", service.host, port.number) } else { port.number.to_string() };
+        let listening = self.listeners.entry(key).or_default();
+        listening.bound |= bound;
+        listening.service.get_or_insert_with(|| service.clone());
+        if http {
+            listening.http.get_or_insert_with(|| routes.clone());
+            // Where the address is the service's own and HTTP is declared, nothing else is expected.
+            listening.detect |= shared || own_routes;
+        }
+        if !port.protocol.is_http() {
+            let (chains, default) = opaque::chains(view, &egress.virtual_services, service, port, shared);
+            for chain in chains {
+                if !listening.chains.iter().any(|known| known.contends(&chain)) {
+                    listening.chains.push(chain);
+                }
+            }
+            if let Some(default) = default {
+                listening.default.get_or_insert(default);
+            }
+        }
+        if http {
+            let scope = self.routes.entry(routes).or_insert_with(|| RouteScope {
+                port: port.number,
+                virtual_services: egress.virtual_services.clone(),
+                unknown_hosts: !own_routes,
+                ..RouteScope::default()
+            });
+            if !scope.services.iter().any(|(known, _)| known.host == service.host) {
+                scope.services.push((service.clone(), port.number));
+            }
+        }
+    }
+
+    /// The listener for HTTP proxy requests, if the mesh or the mode wants one.
+    fn add_http_proxy(&mut self, view: &View<'_>) {
+        let key = match (view.proxy.embedded_address(), view.mesh.http_proxy_port) {
+            (Some(pod), _) => (EMBEDDED_HTTP_PROXY_PORT, Place::At(pod.into())),
+            (None, 0) => return,
+            (None, port) => (port, Place::At(Ipv4Addr::LOCALHOST.into())),
+        };
+        self.listeners.insert(
+            key,
+            Listening {
+                bound: true,
+                http: Some(HTTP_PROXY.to_owned()),
+                connect: true,
+                ..Listening::default()
+            },
+        );
+        let each = |service: &Arc<Service>| {
+            let ports: Vec<_> = service.ports.iter().filter(|port| port.protocol != Protocol::Udp).collect();
+            ports.into_iter().map(|port| (service.clone(), port.number)).collect::<Vec<_>>()
+        };
+        let scope = RouteScope {
+            port: 80,
+            services: view.services.iter().flat_map(each).collect(),
+            virtual_services: view.virtual_services().to_vec(),
+            unknown_hosts: true,
+            proxy: true,
+        };
+        self.routes.insert(HTTP_PROXY.to_owned(), scope);
+    }
+}
+
+/// The address on which an egress listener has a socket, without redirection (SC-06).
+fn bind(egress: &EgressListenerView) -> Option<IpAddr> {
+    egress.port.as_ref()?;
+    let told = egress.bind.as_deref().and_then(|bind| bind.parse().ok());
+    told.or_else(|| (egress.capture_mode == CaptureMode::None).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+}
+
+/// Where connections to a service's port can be told from others: at its addresses; those of its pods if
+/// it is headless; else by port alone.
+fn places(view: &View<'_>, service: &Service, port: u16) -> Vec<Place> {
+    let single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
+    let mut places: Vec<Place> =
+        service.addresses.iter().filter(single).map(|net| Place::At(net.addr())).collect();
+    if places.len() < service.addresses.len() {
+        places.push(Place::Any);
+    }
+    if service.headless && service.registry == Registry::Kubernetes && places.is_empty() {
+        let endpoints = view.endpoints(service, port).iter();
+        let mut addresses: Vec<IpAddr> = endpoints
+            .filter(|endpoint| endpoint.port == port)
+            .filter_map(|endpoint| match endpoint.address {
+                EndpointAddress::Ip(ip) => Some(ip),
+                EndpointAddress::Name(_) | EndpointAddress::Unix(_) => None,
+            })
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        places.extend(addresses.into_iter().map(Place::At));
+    }
+    if places.is_empty() {
+        places.push(Place::Any);
+    }
+    places
+}
