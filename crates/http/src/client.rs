@@ -1,6 +1,7 @@
 //! The upstream end: requests go out, responses come in.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ struct Owner {
     shared: Shared,
     draining: Cell<bool>,
     local: Cell<Option<std::net::SocketAddr>>,
+    note: RefCell<Option<Rc<dyn Any>>>,
     born: Instant,
 }
 
@@ -45,6 +47,7 @@ impl ClientConn {
             shared,
             draining: Cell::new(false),
             local: Cell::new(None),
+            note: RefCell::default(),
             born: Instant::now(),
         }))
     }
@@ -80,6 +83,20 @@ impl ClientConn {
     #[must_use]
     pub fn local(&self) -> Option<std::net::SocketAddr> {
         self.0.local.get()
+    }
+
+    /// Notes what its maker wants to know of it later, such as who is at the other end; the connection
+    /// itself has no use for it.
+    #[must_use]
+    pub fn with_note(self, note: Option<Rc<dyn Any>>) -> Self {
+        self.0.note.replace(note);
+        self
+    }
+
+    /// What was noted, if it is of that type.
+    #[must_use]
+    pub fn note<T: 'static>(&self) -> Option<Rc<T>> {
+        self.0.note.borrow().clone()?.downcast().ok()
     }
 
     /// When it was made.

@@ -2,14 +2,15 @@
 //! TM-03).
 //!
 //! ```text
-//! what a call was (Call, Outcome) ──► labels ──► changes of configuration ──► Series ──► handles
+//! what a call was (Call, Outcome) ──► labels ──► changes of configuration ──► registry ──► handles
 //! ```
 
 mod labels;
 mod series;
 
 pub use labels::{Call, Outcome, Party, Protocol, Reporter, Security, Service};
-pub use series::{DEFAULT_SET_LIMIT, HttpHandles, Series, TcpHandles};
+pub(crate) use series::Sets;
+pub use series::{DEFAULT_SET_LIMIT, HttpHandles, TcpHandles, http, tcp};
 
 /// What a label says when nothing is known.
 pub const UNKNOWN: &str = "unknown";

@@ -12,16 +12,24 @@ use crate::stats::{Counter, Histogram, Registry};
 /// these are half of its room.
 pub const DEFAULT_SET_LIMIT: usize = 5_000;
 
-/// Sets that were made, for all workers.
+/// The sets of labels that were made, for all workers.
 #[derive(Debug)]
-pub struct Series {
+pub(crate) struct Sets {
     limit: usize,
-    sets: Mutex<HashSet<Labels>>,
+    known: Mutex<HashSet<Labels>>,
 }
 
-impl Default for Series {
+impl Default for Sets {
     fn default() -> Self {
-        Self::with_limit(DEFAULT_SET_LIMIT)
+        Self { limit: DEFAULT_SET_LIMIT, known: Mutex::default() }
+    }
+}
+
+impl Sets {
+    /// Whether a set is known, or there is room for it.
+    fn admit(&self, labels: &Labels) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(labels) || (known.len() < self.limit && known.insert(labels.clone()))
     }
 }
 
@@ -55,79 +63,46 @@ pub struct TcpHandles {
     pub received: Option<Counter>,
 }
 
-impl Series {
-    /// At most that many sets.
-    #[must_use]
-    pub fn with_limit(limit: usize) -> Self {
-        Self { limit, sets: Mutex::default() }
+/// The handles of an HTTP call; `None`: there is no room for another set of labels.
+pub fn http(
+    registry: &Registry,
+    call: &Call<'_>,
+    outcome: &Outcome<'_>,
+    changes: &[MetricChange],
+) -> Option<HttpHandles> {
+    let whom = call.labels();
+    let all: Labels = whom.iter().cloned().chain(outcome.labels()).collect();
+    if !registry.istio.admit(&all) {
+        return None;
     }
+    let messages = |metric| match outcome.grpc_status {
+        Some(_) => counter(registry, metric, &whom, changes),
+        None => None,
+    };
+    Some(HttpHandles {
+        requests: counter(registry, "requests_total", &all, changes),
+        duration: histogram(registry, "request_duration_milliseconds", &all, changes),
+        request_bytes: histogram(registry, "request_bytes", &all, changes),
+        response_bytes: histogram(registry, "response_bytes", &all, changes),
+        request_messages: messages("request_messages_total"),
+        response_messages: messages("response_messages_total"),
+    })
+}
 
-    /// How many sets there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The handles of an HTTP call; `None`: there is no room for another set of labels.
-    pub fn http(
-        &self,
-        registry: &Registry,
-        call: &Call<'_>,
-        outcome: &Outcome<'_>,
-        changes: &[MetricChange],
-    ) -> Option<HttpHandles> {
-        let whom = call.labels();
-        let all: Labels = whom.iter().cloned().chain(outcome.labels()).collect();
-        self.admit(&all)?;
-        let grpc = outcome.grpc_status.is_some();
-        Some(HttpHandles {
-            requests: counter(registry, "requests_total", &all, changes),
-            duration: histogram(registry, "request_duration_milliseconds", &all, changes),
-            request_bytes: histogram(registry, "request_bytes", &all, changes),
-            response_bytes: histogram(registry, "response_bytes", &all, changes),
-            request_messages: grpc
-                .then(|| counter(registry, "request_messages_total", &whom, changes))
-                .flatten(),
-            response_messages: grpc
-                .then(|| counter(registry, "response_messages_total", &whom, changes))
-                .flatten(),
-        })
-    }
-
-    /// The handles of a TCP connection; `None`: there is no room for another set of labels.
-    pub fn tcp(
-        &self,
-        registry: &Registry,
-        call: &Call<'_>,
-        outcome: &Outcome<'_>,
-        changes: &[MetricChange],
-    ) -> Option<TcpHandles> {
-        let all: Labels = call.labels().into_iter().chain(outcome.labels()).collect();
-        self.admit(&all)?;
-        Some(TcpHandles {
-            opened: counter(registry, "tcp_connections_opened_total", &all, changes),
-            closed: counter(registry, "tcp_connections_closed_total", &all, changes),
-            sent: counter(registry, "tcp_sent_bytes_total", &all, changes),
-            received: counter(registry, "tcp_received_bytes_total", &all, changes),
-        })
-    }
-
-    fn admit(&self, labels: &Labels) -> Option<()> {
-        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !sets.contains(labels) {
-            if sets.len() >= self.limit {
-                return None;
-            }
-            sets.insert(labels.clone());
-        }
-        Some(())
-    }
+/// The handles of a TCP connection; `None`: there is no room for another set of labels.
+pub fn tcp(
+    registry: &Registry,
+    call: &Call<'_>,
+    outcome: &Outcome<'_>,
+    changes: &[MetricChange],
+) -> Option<TcpHandles> {
+    let all: Labels = call.labels().into_iter().chain(outcome.labels()).collect();
+    registry.istio.admit(&all).then(|| TcpHandles {
+        opened: counter(registry, "tcp_connections_opened_total", &all, changes),
+        closed: counter(registry, "tcp_connections_closed_total", &all, changes),
+        sent: counter(registry, "tcp_sent_bytes_total", &all, changes),
+        received: counter(registry, "tcp_received_bytes_total", &all, changes),
+    })
 }
 
 fn counter(registry: &Registry, metric: &str, labels: &Labels, changes: &[MetricChange]) -> Option<Counter> {
@@ -168,10 +143,9 @@ mod tests {
 
     #[test]
     fn a_call_has_istios_names_and_labels() {
-        let (registry, series) = (Registry::new(), Series::default());
+        let registry = Registry::new();
         let shard = registry.shard();
-        let handles =
-            series.http(&registry, &call("reviews.shop.svc.cluster.local"), &outcome(200), &[]).unwrap();
+        let handles = http(&registry, &call("reviews.shop.svc.cluster.local"), &outcome(200), &[]).unwrap();
         shard.inc(handles.requests.unwrap());
         shard.record(handles.duration.unwrap(), 12);
         assert!(handles.request_messages.is_none());
@@ -197,16 +171,16 @@ mod tests {
 
     #[test]
     fn sets_are_bounded_and_known_ones_always_found() {
-        let (registry, series) = (Registry::new(), Series::with_limit(2));
+        let mut registry = Registry::new();
+        registry.istio.limit = 2;
         for (code, fits) in [(200, true), (503, true), (404, false), (200, true)] {
-            assert_eq!(series.http(&registry, &call("a"), &outcome(code), &[]).is_some(), fits, "{code}");
+            assert_eq!(http(&registry, &call("a"), &outcome(code), &[]).is_some(), fits, "{code}");
         }
-        assert_eq!(series.len(), 2);
     }
 
     #[test]
     fn changes_drop_metrics_and_set_and_remove_labels() {
-        let (registry, series) = (Registry::new(), Series::default());
+        let registry = Registry::new();
         let changes = [
             MetricChange { metric: "request_bytes".into(), drop: true, ..MetricChange::default() },
             MetricChange {
@@ -215,7 +189,7 @@ mod tests {
                 ..MetricChange::default()
             },
         ];
-        let handles = series.http(&registry, &call("a"), &outcome(200), &changes).unwrap();
+        let handles = http(&registry, &call("a"), &outcome(200), &changes).unwrap();
         assert!(handles.request_bytes.is_none() && handles.response_bytes.is_some());
         let page = prometheus::render(&registry.snapshot(&Filter::default()));
         let line = page.lines().find(|l| l.starts_with("istio_requests_total{")).unwrap();

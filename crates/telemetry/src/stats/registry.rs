@@ -50,6 +50,8 @@ pub struct Registry {
     /// Values that are set as a whole, by any thread.
     set: Cells,
     refused: AtomicU64,
+    /// Sets of labels of Istio's metrics.
+    pub(crate) istio: crate::istio::Sets,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Registry {
             shards: Mutex::default(),
             set: Cells::new(limit),
             refused: AtomicU64::new(0),
+            istio: crate::istio::Sets::default(),
         }
     }
 
