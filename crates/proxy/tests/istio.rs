@@ -38,7 +38,9 @@ fn bootstrap(head: &str, listeners: &[String], clusters: &[String]) -> String {
 fn get(port: u16, path: &str, fields: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: test\r\nconnection: close\r\n{fields}\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: test\r\nconnection: close\r\n{fields}\r\n"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -156,7 +158,9 @@ fn both_sidecars_report_a_call_with_all_that_they_know() {
         assert_labels(&requests[0], &common);
         assert_labels(&requests[0], &own);
         assert_eq!(requests[0].0.len(), common.len() + own.len());
-        for histogram in ["istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"] {
+        for histogram in
+            ["istio_request_duration_milliseconds", "istio_request_bytes", "istio_response_bytes"]
+        {
             let count = samples(&body, &format!("{histogram}_count"));
             assert_eq!((count.len(), count[0].1), (1, 1.0), "{histogram}");
             assert_labels(&count[0], &common);
@@ -201,18 +205,24 @@ fn calls_that_fail_are_reported_by_the_client_alone() {
         assert_labels(&sample, &[("response_code", "503"), ("source_principal", "unknown")]);
         match sample.0["response_flags"].as_str() {
             // Its endpoint tells who would have answered.
-            "UF" => assert_labels(&sample, &[
-                ("destination_workload", "reviews-v2"),
-                ("destination_canonical_revision", "v2"),
-                ("destination_service_name", "reviews"),
-            ]),
+            "UF" => assert_labels(
+                &sample,
+                &[
+                    ("destination_workload", "reviews-v2"),
+                    ("destination_canonical_revision", "v2"),
+                    ("destination_service_name", "reviews"),
+                ],
+            ),
             // Nobody knows the service, so it is named by what was asked for.
-            "NC" => assert_labels(&sample, &[
-                ("destination_workload", "unknown"),
-                ("destination_canonical_revision", "latest"),
-                ("destination_service", HOST),
-                ("destination_service_name", HOST),
-            ]),
+            "NC" => assert_labels(
+                &sample,
+                &[
+                    ("destination_workload", "unknown"),
+                    ("destination_canonical_revision", "latest"),
+                    ("destination_service", HOST),
+                    ("destination_service_name", HOST),
+                ],
+            ),
             other => panic!("{other}"),
         }
     }
@@ -272,24 +282,29 @@ fn connections_of_bytes_are_counted_while_they_last() {
     let mut back = [0; 500];
     stream.read_exact(&mut back).unwrap();
     let bytes = |body: &str, name: &str| samples(body, name).first().map(|s| s.1);
-    for (proxy, reporter, security) in [(&client, "source", "unknown"), (&server, "destination", "mutual_tls")] {
+    for (proxy, reporter, security) in
+        [(&client, "source", "unknown"), (&server, "destination", "mutual_tls")]
+    {
         let body = page(proxy, |body| bytes(body, "istio_tcp_received_bytes_total") == Some(500.0));
         assert_valid(&body);
         assert_eq!(bytes(&body, "istio_tcp_sent_bytes_total"), Some(500.0));
         assert_eq!(bytes(&body, "istio_tcp_connections_closed_total"), Some(0.0));
         let opened = &samples(&body, "istio_tcp_connections_opened_total")[0];
         assert_eq!(opened.1, 1.0);
-        assert_labels(opened, &[
-            ("reporter", reporter),
-            ("request_protocol", "tcp"),
-            ("response_flags", "-"),
-            ("connection_security_policy", security),
-            ("source_principal", "spiffe://cluster.local/ns/shop/sa/productpage"),
-            ("source_workload_namespace", "shop"),
-            ("destination_principal", "spiffe://cluster.local/ns/shop/sa/reviews"),
-            ("destination_workload", "reviews-v2"),
-            ("destination_service", HOST),
-        ]);
+        assert_labels(
+            opened,
+            &[
+                ("reporter", reporter),
+                ("request_protocol", "tcp"),
+                ("response_flags", "-"),
+                ("connection_security_policy", security),
+                ("source_principal", "spiffe://cluster.local/ns/shop/sa/productpage"),
+                ("source_workload_namespace", "shop"),
+                ("destination_principal", "spiffe://cluster.local/ns/shop/sa/reviews"),
+                ("destination_workload", "reviews-v2"),
+                ("destination_service", HOST),
+            ],
+        );
         assert!(!opened.0.contains_key("response_code"));
     }
     drop(stream);
@@ -331,7 +346,12 @@ fn envoy_as_client_is_known_by_the_headers_of_the_plain_rendering() {
     let tls = client_tls(&files[0], "istio");
     let text = bootstrap(
         &node("productpage-v1", "productpage", "v1"),
-        &[http_listener(("outbound", "OUTBOUND", port), (&filters, &name), "name: out", &dir.path().join("e"))],
+        &[http_listener(
+            ("outbound", "OUTBOUND", port),
+            (&filters, &name),
+            "name: out",
+            &dir.path().join("e"),
+        )],
         &[cluster(&name, HOST, server.port, WORKLOAD, &tls)],
     );
     let _envoy = Envoy::start(&text, port);
@@ -340,14 +360,17 @@ fn envoy_as_client_is_known_by_the_headers_of_the_plain_rendering() {
     // It told, so it was told; the plain rendering has nothing that would take the answer away.
     assert!(answer.contains("x-envoy-peer-metadata-id: sidecar~127.0.0.1~reviews-v2-1.shop"), "{answer}");
     let body = page(&server, |body| !samples(body, "istio_requests_total").is_empty());
-    assert_labels(&samples(&body, "istio_requests_total")[0], &[
-        ("reporter", "destination"),
-        ("source_workload", "productpage-v1"),
-        ("source_app", "productpage"),
-        ("source_canonical_revision", "v1"),
-        ("source_principal", "spiffe://cluster.local/ns/shop/sa/productpage"),
-        ("connection_security_policy", "mutual_tls"),
-    ]);
+    assert_labels(
+        &samples(&body, "istio_requests_total")[0],
+        &[
+            ("reporter", "destination"),
+            ("source_workload", "productpage-v1"),
+            ("source_app", "productpage"),
+            ("source_canonical_revision", "v1"),
+            ("source_principal", "spiffe://cluster.local/ns/shop/sa/productpage"),
+            ("connection_security_policy", "mutual_tls"),
+        ],
+    );
 }
 
 /// The header that a sidecar of ours sends: caught by a server that answers with what it got.
@@ -385,7 +408,12 @@ fn envoy_as_server_is_known_by_what_it_answers() {
     let tls = server_tls(&files[1], "h2, http/1.1");
     let text = bootstrap(
         &node("reviews-v2", "reviews", "v2"),
-        &[http_listener(("inbound", "INBOUND", port), (&filters, "inbound|80||"), &tls, &dir.path().join("e"))],
+        &[http_listener(
+            ("inbound", "INBOUND", port),
+            (&filters, "inbound|80||"),
+            &tls,
+            &dir.path().join("e"),
+        )],
         &[cluster("inbound|80||", HOST, app, "", "")],
     );
     let _envoy = Envoy::start(&text, port);
@@ -409,10 +437,13 @@ fn envoy_as_server_is_known_by_what_it_answers() {
     assert!(!head.contains("x-envoy-peer-metadata"), "{answer}");
     let body = page(&client, |body| !samples(body, "istio_requests_total").is_empty());
     // What the server says of itself goes before what its endpoint's metadata says.
-    assert_labels(&samples(&body, "istio_requests_total")[0], &[
-        ("source_workload", "gateway"),
-        ("destination_workload", "productpage-v1"),
-        ("destination_principal", "spiffe://cluster.local/ns/shop/sa/reviews"),
-        ("destination_service_name", "reviews"),
-    ]);
+    assert_labels(
+        &samples(&body, "istio_requests_total")[0],
+        &[
+            ("source_workload", "gateway"),
+            ("destination_workload", "productpage-v1"),
+            ("destination_principal", "spiffe://cluster.local/ns/shop/sa/reviews"),
+            ("destination_service_name", "reviews"),
+        ],
+    );
 }

@@ -82,11 +82,7 @@ pub(crate) fn http_listener(
 }
 
 /// A listener for opaque bytes.
-pub(crate) fn tcp_listener(
-    (name, direction, port): (&str, &str, u16),
-    cluster: &str,
-    more: &str,
-) -> String {
+pub(crate) fn tcp_listener((name, direction, port): (&str, &str, u16), cluster: &str, more: &str) -> String {
     format!(
         "- name: {name}
   traffic_direction: {direction}

@@ -32,7 +32,7 @@ impl Proxy {
         let child = Command::new(env!("CARGO_BIN_EXE_weft-proxy"))
             .arg("--config")
             .arg(&path)
-            .args(["--concurrency", "1"])
+            .args(if arguments.contains(&"--concurrency") { &[][..] } else { &["--concurrency", "1"] })
             .args(arguments)
             .stdout(Stdio::null())
             .spawn()

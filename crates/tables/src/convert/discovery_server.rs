@@ -1,6 +1,7 @@
 //! `dynamic_resources`: where resources come from that are not in the bootstrap.
 
 use super::reader::{Read, Reader};
+use super::route_source::version;
 use super::unset::{ignore_set, refuse_set};
 use crate::pb::envoy::config::bootstrap::v3::bootstrap::DynamicResources;
 use crate::pb::envoy::config::core::v3::{
@@ -35,8 +36,8 @@ fn aggregated(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
         "all resources come over one stream, and are waited for 15 s",
         authorities,
         initial_fetch_timeout,
-        resource_api_version
     );
+    version(r, "resource_api_version", *resource_api_version)?;
     match config_source_specifier {
         Some(ConfigSourceSpecifier::Ads(core::AggregatedConfigSource {})) => Ok(()),
         _ => Err(r.refuse("only `ads: {}` is implemented: all resources come over one stream")),
@@ -58,12 +59,12 @@ fn server(r: &mut Reader<'_>, proto: &ApiConfigSource) -> Read<DiscoveryServer> 
     ignore_set!(
         r,
         "it changes no outcome",
-        transport_api_version,
         refresh_delay,
         request_timeout,
         rate_limit_settings,
         set_node_on_first_message_only
     );
+    version(r, "transport_api_version", *transport_api_version)?;
     refuse_set!(r, "not implemented", cluster_names, config_validators);
     let delta = match r.choice("api_type", *api_type)? {
         ApiType::Grpc | ApiType::AggregatedGrpc => false,

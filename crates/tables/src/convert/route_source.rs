@@ -6,7 +6,7 @@ use super::reader::{Read, Reader};
 use super::route_config;
 use super::unset::ignore_set;
 use crate::hcm::RouteSource;
-use crate::pb::envoy::config::core::v3::{ConfigSource, config_source::ConfigSourceSpecifier};
+use crate::pb::envoy::config::core::v3::{ApiVersion, ConfigSource, config_source::ConfigSourceSpecifier};
 use crate::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     Rds, http_connection_manager::RouteSpecifier,
 };
@@ -30,13 +30,8 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: Option<&RouteSpecifier>) -> Read<R
 pub(crate) fn served(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
     let ConfigSource { authorities, initial_fetch_timeout, resource_api_version, config_source_specifier } =
         proto;
-    ignore_set!(
-        r,
-        "all resources come over one stream",
-        authorities,
-        initial_fetch_timeout,
-        resource_api_version
-    );
+    ignore_set!(r, "all resources come over one stream", authorities, initial_fetch_timeout);
+    version(r, "resource_api_version", *resource_api_version)?;
     match config_source_specifier {
         Some(
             ConfigSourceSpecifier::Ads(_)
@@ -48,5 +43,13 @@ pub(crate) fn served(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
             Err(r.refuse_at("path_config_source", "resources are not read from files"))
         }
         None => Err(r.refuse("a config source needs a specifier")),
+    }
+}
+
+/// Reads a version of the API; there is only one.
+pub(crate) fn version(r: &mut Reader<'_>, field: &'static str, number: i32) -> Read<()> {
+    match r.choice(field, number)? {
+        ApiVersion::V3 | ApiVersion::Auto => Ok(()),
+        ApiVersion::V2 => Err(r.refuse_at(field, "there is only V3")),
     }
 }

@@ -1,0 +1,244 @@
+//! Configuration over xDS, seen from outside: a real server on one side, clients and backends on the
+//! other.
+
+#![allow(clippy::unwrap_used)] // functions that tests share
+
+mod control;
+#[path = "control/load.rs"]
+mod load;
+mod running;
+
+use std::time::{Duration, Instant};
+
+use control::{Control, bootstrap, cluster, endpoints, listener, listener_yaml, remove, routes, set};
+use load::{Client, Load, Socket, backend, shares};
+use running::{Proxy, free_port};
+use weft_proto::resource::Resource;
+use weft_proto::type_url::{CLUSTER, CLUSTER_LOAD_ASSIGNMENT, LISTENER};
+
+/// A server that has one listener, whose requests go to a backend called `a`.
+struct World {
+    control: Control,
+    proxy: Proxy,
+    port: u16,
+    a: u16,
+}
+
+fn world_of(api: &str, more: impl IntoIterator<Item = Resource>) -> World {
+    let (port, a) = (free_port(), backend("a"));
+    let mut first = set([
+        cluster("a", ""),
+        endpoints("a", &[a]),
+        listener("in", port, "web", ""),
+        routes("web", &[("a", 1)]),
+    ]);
+    more.into_iter().for_each(|resource| first.insert(resource));
+    let control = Control::start(first);
+    let server = control.port;
+    let api = api.to_owned();
+    let proxy = Proxy::start(move |_, admin| bootstrap(admin, server, &api), &["--concurrency", "2"]);
+    World { control, proxy, port, a }
+}
+
+fn world() -> World {
+    world_of("DELTA_GRPC", [])
+}
+
+fn get(port: u16) -> (u16, String) {
+    Client::new(port).get("/").unwrap()
+}
+
+fn eventually(what: &str, mut test: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !test() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn everything_comes_from_the_server_and_readiness_waits_for_it() {
+    let world = world();
+    assert_eq!(get(world.port), (200, "a".to_owned()));
+    let node = world.control.answered().node;
+    assert_eq!(node.user_agent_name, "weft");
+    assert!(node.extensions.iter().any(|e| e.type_urls.iter().any(|u| u.ends_with("RBAC"))), "{node:?}");
+    let dump = world.proxy.admin_get("/config_dump").unwrap();
+    assert!(dump.contains("\"web\"") && dump.contains("\"active\""), "{dump}");
+}
+
+#[test]
+fn a_server_that_sends_whole_states_will_do() {
+    let world = world_of("GRPC", []);
+    assert_eq!(get(world.port), (200, "a".to_owned()));
+    let b = backend("b");
+    world.control.accepted(|set| {
+        set.insert(cluster("b", ""));
+        set.insert(endpoints("b", &[b]));
+        set.insert(routes("web", &[("b", 1)]));
+    });
+    assert_eq!(get(world.port), (200, "b".to_owned()));
+    world.control.accepted(|set| {
+        remove(set, CLUSTER, "a");
+        remove(set, CLUSTER_LOAD_ASSIGNMENT, "a");
+    });
+    let dump = world.proxy.admin_get("/config_dump").unwrap();
+    assert!(!dump.contains("\"name\": \"a\""), "{dump}");
+}
+
+#[test]
+fn listeners_come_change_and_go_under_load() {
+    let world = world();
+    let load = Load::start(world.port, 4);
+    let other = free_port();
+    for round in 0..5 {
+        load.more(50);
+        world.control.accepted(|set| set.insert(listener("more", other, "web", "")));
+        eventually("the new listener serves", || Client::new(other).get("/").is_ok());
+        // The chain that the load comes through is changed: it drains, and loses nothing.
+        let timeout = format!(", transport_socket_connect_timeout: {}s", round + 1);
+        world.control.accepted(|set| set.insert(listener("in", world.port, "web", &timeout)));
+        load.more(50);
+        world.control.accepted(|set| remove(set, LISTENER, "more"));
+        eventually("the listener is gone", || Client::new(other).get("/").is_err());
+    }
+    assert!(load.end() > 500);
+}
+
+#[test]
+fn a_change_of_routes_leaves_upgraded_connections_open() {
+    let b = backend("b");
+    let world = world_of("DELTA_GRPC", [cluster("b", ""), endpoints("b", &[b])]);
+    let mut sockets: Vec<Socket> = (0..20).map(|_| Socket::open(world.port)).collect();
+    let load = Load::start(world.port, 2);
+    for weight in [10, 50, 80, 100] {
+        world.control.accepted(|set| set.insert(routes("web", &[("a", 100 - weight), ("b", weight)])));
+        load.more(20);
+        sockets.iter_mut().for_each(Socket::echo);
+    }
+    load.end();
+    assert_eq!(shares(world.port, 20), [("b".to_owned(), 20)].into());
+    // Balancing, outlier and retry settings of a cluster concern no connection either.
+    world.control.accepted(|set| {
+        set.insert(cluster("a", ", lb_policy: RANDOM, outlier_detection: {consecutive_5xx: 3}"));
+    });
+    sockets.iter_mut().for_each(Socket::echo);
+}
+
+#[test]
+fn endpoints_are_replaced_without_loss() {
+    let world = world();
+    let load = Load::start(world.port, 4);
+    let mut sockets: Vec<Socket> = (0..5).map(|_| Socket::open(world.port)).collect();
+    let port = world.port;
+    let slow = std::thread::spawn(move || Client::new(port).get("/slow").unwrap());
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..10 {
+        let next = backend("next");
+        world.control.accepted(|set| set.insert(endpoints("a", &[next])));
+        load.more(20);
+    }
+    assert_eq!(shares(world.port, 10), [("next".to_owned(), 10)].into());
+    assert_eq!(slow.join().unwrap(), (200, "a".to_owned()));
+    sockets.iter_mut().for_each(Socket::echo);
+    load.end();
+}
+
+#[test]
+fn a_bad_resource_is_refused_by_field_and_harms_no_other() {
+    let world = world();
+    let b = backend("b");
+    let free = free_port();
+    world.control.change(|set| {
+        set.insert(cluster("b", ""));
+        set.insert(cluster("broken", ", max_requests_per_connection: 1, lb_policy: CLUSTER_PROVIDED"));
+        set.insert(endpoints("b", &[b]));
+        set.insert(routes("web", &[("b", 1)]));
+        set.insert(listener_yaml(
+            "bad",
+            &format!(
+                "{{name: bad, address: {{socket_address: {{address: 127.0.0.1, port_value: {free}}}}}, \
+                 filter_chains: [{{filters: [{{name: first, typed_config: {{'@type': \
+                 type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}}}, \
+                 {{name: second, typed_config: {{'@type': \
+                 type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo}}}}]}}]}}"
+            ),
+        ));
+        set.insert(listener("good", free, "web", ""));
+        set.insert(listener("taken", world.port, "web", ""));
+    });
+    eventually("the routes lead to b", || get(world.port) == (200, "b".to_owned()));
+    eventually("the good listener serves", || Client::new(free).get("/").is_ok());
+    let nacks = || {
+        let stream = world.control.answered();
+        stream.session.nacks.iter().map(|n| n.message.clone()).collect::<Vec<_>>().join("\n")
+    };
+    eventually("it is refused", || nacks().contains("Listener \"bad\": filter_chains[0].filters"));
+    let nacks = nacks();
+    assert!(nacks.contains("Listener \"taken\": address: "), "{nacks}");
+    assert!(nacks.contains("Cluster \"broken\": lb_policy"), "{nacks}");
+    assert!(!nacks.contains("good"), "{nacks}");
+    let status = world.proxy.admin_get("/xds").unwrap();
+    assert!(status.contains("\"bad\"") && status.contains("filter_chains[0]"), "{status}");
+    // The last good version stays.
+    world.control.change(|set| {
+        set.insert(listener(
+            "in",
+            world.port,
+            "web",
+            ", use_proxy_proto: true, filter_chain_match: {address_suffix: x}",
+        ))
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(get(world.port).0, 200);
+}
+
+#[test]
+fn without_the_server_everything_goes_on_and_nothing_is_sent_twice() {
+    let mut world = world();
+    let load = Load::start(world.port, 2);
+    load.more(20);
+    world.control.kill();
+    std::thread::sleep(Duration::from_secs(2));
+    load.more(50);
+    world.control.run();
+    let stream = world.control.answered();
+    let resent: u64 = stream.session.types.values().map(|t| t.resources).sum();
+    assert_eq!(resent, 0, "{stream:#?}");
+    let b = backend("b");
+    world.control.accepted(|set| set.insert(endpoints("a", &[b])));
+    eventually("the endpoint is another", || get(world.port) == (200, "b".to_owned()));
+    load.end();
+}
+
+#[test]
+fn a_proxy_that_starts_before_its_server_waits_and_serves_when_it_comes() {
+    let (port, a) = (free_port(), backend("a"));
+    let mut control = Control::start(set([
+        cluster("a", ""),
+        endpoints("a", &[a]),
+        listener("in", port, "web", ""),
+        routes("web", &[("a", 1)]),
+    ]));
+    control.kill();
+    let server = control.port;
+    let starting =
+        std::thread::spawn(move || Proxy::start(move |_, admin| bootstrap(admin, server, "DELTA_GRPC"), &[]));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(Client::new(port).get("/").is_err());
+    assert!(!starting.is_finished(), "ready without configuration");
+    control.run();
+    let _proxy = starting.join().unwrap();
+    assert_eq!(get(port), (200, "a".to_owned()));
+}
+
+#[test]
+fn a_missing_cluster_is_a_verdict_and_a_cluster_without_endpoints_another() {
+    let world = world_of("DELTA_GRPC", [cluster("empty", ""), endpoints("empty", &[])]);
+    world.control.accepted(|set| set.insert(routes("web", &[("nowhere", 1)])));
+    assert_eq!(get(world.port).0, 503);
+    world.control.accepted(|set| set.insert(routes("web", &[("empty", 1)])));
+    eventually("no healthy upstream", || get(world.port).1.contains("no healthy upstream"));
+    world.control.accepted(|set| set.insert(endpoints("empty", &[world.a])));
+    eventually("it has endpoints", || get(world.port).0 == 200);
+}
