@@ -202,16 +202,11 @@ impl Visible<'_> {
             let of = seen.copied().find(|known| known.namespace == service.namespace).unwrap_or(service);
             services.entry(service.host.clone()).or_insert_with(|| of.clone());
         }
-        let mut seen = HashSet::new();
-        let mut chosen = Vec::new();
-        for view in &self.virtual_services {
-            let among = |listener: &EgressListenerView| {
-                listener.virtual_services.iter().any(|other| Arc::ptr_eq(&other.object, &view.object))
-            };
-            if egress.iter().any(among) && seen.insert((view.namespace.clone(), view.name.clone())) {
-                chosen.push(view.clone());
-            }
-        }
+        let listed = egress.iter().flat_map(|listener| &listener.virtual_services);
+        let listed: HashSet<_> = listed.map(|view| (&view.namespace, &view.name)).collect();
+        let all = self.virtual_services.iter();
+        let chosen: Vec<_> =
+            all.filter(|view| listed.contains(&(&view.namespace, &view.name))).cloned().collect();
         let chosen = claim(&chosen);
         for host in chosen.iter().flat_map(|view| view.destination_hosts()) {
             if !services.contains_key(host)

@@ -25,6 +25,9 @@ use crate::virtual_service::{self, VirtualServiceView};
 use crate::visibility::Visibility;
 use crate::workload::Workload;
 
+/// Scopes by namespace and Sidecar.
+type Scopes = HashMap<(Name, Option<ObjectRef>), Arc<SidecarScope>>;
+
 /// The mesh at one moment: immutable, and the same for the same objects in any order.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -43,8 +46,8 @@ pub struct Snapshot {
     sidecars: Sidecars,
     peer_authentications: PeerAuthentications,
     authorization_policies: AuthorizationPolicies,
-    /// Scopes that were asked for, by namespace and Sidecar: a memo of a pure function.
-    scopes: Mutex<HashMap<(Name, Option<ObjectRef>), Arc<SidecarScope>>>,
+    /// Scopes that were asked for: a memo of a pure function.
+    scopes: Mutex<Scopes>,
 }
 
 impl Snapshot {

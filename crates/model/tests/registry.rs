@@ -1,5 +1,7 @@
 //! Services, endpoints and workloads from objects.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod text;
 
 use text::{address, addresses, objects, pod, service, snapshot};
@@ -132,7 +134,9 @@ fn headless_and_external_names() {
         .concat(),
     );
     let reviews = mesh.service(REVIEWS, "books").unwrap();
-    assert!(reviews.headless && reviews.resolution == Resolution::Passthrough && reviews.addresses.is_empty());
+    assert!(
+        reviews.headless && reviews.resolution == Resolution::Passthrough && reviews.addresses.is_empty()
+    );
     assert_eq!(mesh.endpoints(reviews, 80)[0].hostname.as_deref(), Some("first"));
     let out = mesh.service("out.books.svc.cluster.local", "books").unwrap();
     assert!(out.external && out.resolution == Resolution::StrictDns);
@@ -152,7 +156,10 @@ fn pods_name_their_owner_and_place() {
     let mesh = snapshot(
         &[
             named("reviews-v1-5b7d8c-abcde", "pod-template-hash: 5b7d8c, app: reviews, version: v1"),
-            named("db-0", "statefulset.kubernetes.io/pod-name: db-0, topology.istio.io/locality: eu.eu-1.rack"),
+            named(
+                "db-0",
+                "statefulset.kubernetes.io/pod-name: db-0, topology.istio.io/locality: eu.eu-1.rack",
+            ),
             named("plain-pod", "app.kubernetes.io/name: plain"),
         ]
         .concat(),
@@ -211,7 +218,10 @@ fn service_entries_list_select_or_resolve() {
     assert_eq!(listed("api.example.com"), ["api.example.com:8443"]);
     assert_eq!(of("api.example.com").resolution, Resolution::StrictDns);
     assert!(of("*.wild.example.com").external);
-    assert_eq!((of("*.wild.example.com").resolution, listed("*.wild.example.com").len()), (Resolution::Passthrough, 0));
+    assert_eq!(
+        (of("*.wild.example.com").resolution, listed("*.wild.example.com").len()),
+        (Resolution::Passthrough, 0)
+    );
     assert_eq!(listed("static.example.com"), ["2.2.2.2:9443", "unix:/run/x"]);
     let first = &mesh.endpoints(of("static.example.com"), 443)[0];
     assert_eq!((first.weight, &*first.locality.zone, first.mtls), (3, "eu-1", true));
@@ -226,11 +236,17 @@ fn service_entries_list_select_or_resolve() {
 #[test]
 fn of_two_entries_for_one_host_the_older_goes_first_and_the_other_adds_its_ports() {
     let made = |name: &str, year: u32, ports: &str| {
-        entry(name, "a.example.com", &format!("  resolution: DNS\n  ports: [{ports}]\n"))
-            .replace("namespace: books}", &format!("namespace: books, creationTimestamp: '{year}-01-01T00:00:00Z'}}"))
+        entry(name, "a.example.com", &format!("  resolution: DNS\n  ports: [{ports}]\n")).replace(
+            "namespace: books}",
+            &format!("namespace: books, creationTimestamp: '{year}-01-01T00:00:00Z'}}"),
+        )
     };
     let yaml = [
-        made("a-young", 2026, "{number: 443, name: tls, protocol: TLS}, {number: 80, name: http, protocol: HTTP}"),
+        made(
+            "a-young",
+            2026,
+            "{number: 443, name: tls, protocol: TLS}, {number: 80, name: http, protocol: HTTP}",
+        ),
         made("old", 2020, "{number: 443, name: https, protocol: HTTPS}"),
     ]
     .concat();
@@ -251,8 +267,10 @@ fn of_several_services_of_a_host_a_namespace_means_its_own() {
         entry("mine", REVIEWS, "  resolution: DNS\n  ports: [{number: 80, name: http, protocol: HTTP}]\n")
             .replace("namespace: books", "namespace: other"),
         service("books", "reviews"),
-        service("books", "hidden")
-            .replace("namespace: books}", "namespace: books, annotations: {networking.istio.io/exportTo: .}}"),
+        service("books", "hidden").replace(
+            "namespace: books}",
+            "namespace: books, annotations: {networking.istio.io/exportTo: .}}",
+        ),
     ]
     .concat();
     let mesh = snapshot(&yaml);
@@ -277,7 +295,8 @@ fn objects_in_any_order_make_the_same_mesh() {
     .concat();
     let mut objects = objects(&yaml);
     let seen = |mesh: &Snapshot| {
-        let endpoints: Vec<_> = mesh.services().map(|s| (s.clone(), mesh.endpoints(s, 80).to_vec())).collect();
+        let endpoints: Vec<_> =
+            mesh.services().map(|s| (s.clone(), mesh.endpoints(s, 80).to_vec())).collect();
         (endpoints, mesh.diagnostics.clone())
     };
     let first = seen(&Snapshot::build(&objects, &MeshConfig::default(), 1));

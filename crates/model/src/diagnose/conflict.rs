@@ -7,6 +7,7 @@ use weft_api::{Code, Diagnostic, Object};
 
 use super::{Together, warning};
 use crate::virtual_service::VirtualServiceView;
+use crate::visibility::Visibility;
 
 impl Together<'_> {
     pub(super) fn conflicts(&self, to: &mut Vec<Diagnostic>) {
@@ -25,8 +26,7 @@ impl Together<'_> {
         for view in self.virtual_services.iter().filter(|view| view.is_for_mesh()) {
             for (index, host) in view.hosts.iter().enumerate() {
                 let before = claims.entry(host).or_default();
-                // Only one whose every client sees the older one too has nothing left of the host.
-                if let Some(older) = before.iter().find(|older| older.export_to.includes(&view.export_to)) {
+                if let Some(older) = before.iter().find(|older| takes_all(older, view)) {
                     let message = format!("{host}: {} goes before", older.object.reference);
                     let path = format!("spec.hosts[{index}]");
                     to.push(warning(&view.object, &path, Code::Conflict, message));
@@ -35,6 +35,17 @@ impl Together<'_> {
             }
         }
     }
+}
+
+/// Whether an older VirtualService leaves nothing of a host to a younger one: every client of the younger
+/// sees the older, and none of them prefers the younger for being of its own namespace.
+fn takes_all(older: &VirtualServiceView, younger: &VirtualServiceView) -> bool {
+    let alike = match (&older.export_to, &younger.export_to) {
+        (Visibility::Public, Visibility::Public) => true,
+        (Visibility::Namespaces(_), Visibility::Namespaces(_)) => older.namespace == younger.namespace,
+        _ => false,
+    };
+    alike && older.export_to.includes(&younger.export_to)
 }
 
 /// Objects without selector, of which a namespace has but one.

@@ -111,7 +111,11 @@ impl<'o> Context<'o> {
                 }
             }
         }
-        self.add_selected_entries(&mut endpoints, ports());
+        for listed in self.selected_entries(&service.selector) {
+            for port in ports() {
+                add(&mut endpoints, port, listed.endpoint(port, self.mesh));
+            }
+        }
         (endpoints, serving)
     }
 
@@ -197,18 +201,6 @@ impl<'o> Context<'o> {
         let chosen =
             move |listed: &&Listed<'_>| !selector.is_empty() && selects(selector, &listed.entry.labels);
         self.listed.iter().filter(chosen)
-    }
-
-    fn add_selected_entries<'p>(
-        &self,
-        endpoints: &mut PortEndpoints,
-        ports: impl Iterator<Item = &'p ServicePort> + Clone,
-    ) {
-        for listed in self.selected_entries(&self.service.selector) {
-            for port in ports.clone() {
-                add(endpoints, port, listed.endpoint(port, self.mesh));
-            }
-        }
     }
 }
 

@@ -160,10 +160,8 @@ fn owner<'p>(pod: &'p str, labels: &'p Labels) -> &'p str {
         return name;
     }
     let before = |mark: String| pod.rfind(&mark).filter(|at| *at > 0).map(|at| &pod[..at]);
-    if let Some(hash) = labels.get("pod-template-hash") {
-        if let Some(owner) = before(format!("-{hash}")) {
-            return owner;
-        }
+    if let Some(owner) = labels.get("pod-template-hash").and_then(|hash| before(format!("-{hash}"))) {
+        return owner;
     }
     if let Some(job) = labels.get("batch.kubernetes.io/job-name").or_else(|| labels.get("job-name")) {
         return job;
