@@ -10,6 +10,7 @@ use http::Method;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
 
 use crate::backoff;
 use crate::call::call;
@@ -77,23 +78,52 @@ pub fn log_level(filter: &str) -> &'static str {
     }
 }
 
-/// Runs Envoy until it ends by itself, dies too often, or `stop` is told; then drains it. `again` is told a
-/// second time to make the end come at once. `dice` gives jitter.
+/// Orders to end: the first begins the drain, the second ends at once.
+#[derive(Debug)]
+pub struct Orders {
+    giver: mpsc::Sender<()>,
+    taker: mpsc::Receiver<()>,
+}
+
+impl Orders {
+    /// No order yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let (giver, taker) = mpsc::channel(2);
+        Self { giver, taker }
+    }
+
+    /// Gives orders; one that finds no room comes after two others and may be dropped.
+    #[must_use]
+    pub fn giver(&self) -> mpsc::Sender<()> {
+        self.giver.clone()
+    }
+
+    async fn next(&mut self) {
+        // We hold a giver ourselves, so that there is always something to wait for.
+        let _ = self.taker.recv().await;
+    }
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs Envoy until it ends in order by itself, dies too often, or is ordered to end; then drains it.
+/// `draining` is called when the drain begins; `dice` gives jitter.
 ///
-/// Returns Envoy's end; after a drain that is its end too.
+/// Returns Envoy's end.
 ///
 /// # Errors
-/// It cannot be started the first time.
-pub async fn supervise<S, N>(
+/// It cannot be started.
+pub async fn supervise(
     config: &EnvoyConfig,
-    mut stop: S,
-    draining: N,
+    orders: &mut Orders,
+    draining: impl Fn(),
     mut dice: impl FnMut() -> f64,
-) -> Result<ExitStatus, EnvoyError>
-where
-    S: AsyncFnMut(),
-    N: Fn(),
-{
+) -> Result<ExitStatus, EnvoyError> {
     let mut deaths = 0;
     loop {
         let begun = Instant::now();
@@ -101,11 +131,11 @@ where
         tracing::info!(pid = child.id(), "Envoy started");
         let ended = tokio::select! {
             ended = child.wait() => ended.map_err(EnvoyError::Wait)?,
-            () = stop() => {
+            () = orders.next() => {
                 draining();
                 return tokio::select! {
                     ended = drain(config, &mut child) => ended,
-                    () = stop() => end(&mut child).await,
+                    () = orders.next() => end(&mut child).await,
                 };
             }
         };
@@ -121,7 +151,7 @@ where
         tracing::error!(%ended, deaths, restart_in = ?wait, "Envoy died");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = stop() => return Ok(ended),
+            () = orders.next() => return Ok(ended),
         }
     }
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use weft_types::random::SplitMix;
 
 use crate::address::reach;
 use crate::backoff;
 use crate::bootstrap::{self, AGENT_PORT, BootstrapArgs, METRICS_PORT};
-use crate::envoy::{self, EnvoyConfig, EnvoyError};
+use crate::envoy::{self, EnvoyConfig, EnvoyError, Orders};
 use crate::forward::{ForwardConfig, Forwarder};
 use crate::identity::{Certificates, Identity};
 use crate::metrics::Scrape;
@@ -37,7 +37,7 @@ pub struct AgentConfig {
     /// Socket of a SPIRE agent to look for, by custom [`WORKLOAD_SOCKET`].
     pub workload_socket: PathBuf,
     /// The environment, for what only the agent reads (`ISTIO_PROMETHEUS_ANNOTATIONS`,
-    /// `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`, `MINIMUM_DRAIN_DURATION`).
+    /// `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`).
     pub environment: BTreeMap<String, String>,
     /// Seed of jitter.
     pub seed: u64,
@@ -81,16 +81,17 @@ pub enum AgentError {
     Envoy(#[from] EnvoyError),
 }
 
-/// Runs until Envoy ends for good, or `stop` has been told and the drain is over; returns the exit code.
-/// `stop` completes each time that the agent is told to end: the second time means at once.
+/// Runs until Envoy ends for good, or the agent is ordered to end and the drain is over; returns the exit
+/// code.
 ///
 /// # Errors
 /// Something that is needed from the start is not there; the control plane is not among it.
-pub async fn run(config: AgentConfig, mut stop: impl AsyncFnMut()) -> Result<u8, AgentError> {
+pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentError> {
     let AgentConfig { settings, envoy, workload_socket, environment, seed } = config;
     let variable = |name: &str| environment.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let application = variable("ISTIO_PROMETHEUS_ANNOTATIONS").map(Scrape::read).transpose();
     let application = application.map_err(AgentError::Variable)?.flatten();
+    let until_idle = variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true");
     // The folder's mode is 0700: nobody else comes to the sockets in it.
     let folder = tempfile::Builder::new().prefix("weft-agent-").tempdir();
     let folder = folder.map_err(|source| AgentError::Folder { folder: std::env::temp_dir(), source })?;
@@ -132,10 +133,9 @@ pub async fn run(config: AgentConfig, mut stop: impl AsyncFnMut()) -> Result<u8,
         problem: secrets.problem.clone(),
         configured: AtomicBool::new(false),
         draining: AtomicBool::new(false),
-        quit: Notify::new(),
+        quit: orders.giver(),
     });
     let pages = tokio::spawn(status::serve(listener, status.clone()));
-    let until_idle = variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true");
     let config = EnvoyConfig {
         program: envoy,
         bootstrap: file,
@@ -146,12 +146,9 @@ pub async fn run(config: AgentConfig, mut stop: impl AsyncFnMut()) -> Result<u8,
         until_idle,
         log_level: envoy::log_level(&settings.log_level),
     };
-    let told = async || {
-        tokio::select! { () = stop() => {}, () = status.quit.notified() => {} }
-    };
     let mut random = SplitMix::new(seed ^ 2);
     let draining = || status.draining.store(true, Ordering::Relaxed);
-    let ended = envoy::supervise(&config, told, draining, || backoff::dice(&mut random)).await;
+    let ended = envoy::supervise(&config, &mut orders, draining, || backoff::dice(&mut random)).await;
     pages.abort();
     Ok(envoy::code(ended?))
 }

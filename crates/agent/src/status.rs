@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call::call;
 use crate::identity::Certificates;
@@ -42,8 +42,8 @@ pub struct Status {
     pub configured: AtomicBool,
     /// The end has begun.
     pub draining: AtomicBool,
-    /// Told to end.
-    pub quit: Notify,
+    /// Where the order to end goes.
+    pub quit: mpsc::Sender<()>,
 }
 
 impl Status {
@@ -100,7 +100,8 @@ impl Status {
                 (StatusCode::FORBIDDEN, line("only from this machine"))
             }
             (&Method::POST, "/quitquitquit") => {
-                self.quit.notify_one();
+                // Two orders that wait already say all there is to say.
+                let _ = self.quit.try_send(());
                 (StatusCode::OK, line("OK"))
             }
             (&Method::POST, "/drain") => {

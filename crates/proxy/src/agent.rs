@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
+use weft_agent::envoy::Orders;
 use weft_agent::node::Role;
 use weft_agent::run::{AgentConfig, WORKLOAD_SOCKET, run as run_agent};
 use weft_agent::settings::{Flags, POD_LABELS, Settings};
@@ -47,10 +48,16 @@ pub(crate) fn run(flags: AgentFlags) -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let told = async || {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        };
-        run_agent(config, told).await.map_err(anyhow::Error::from)
+        let orders = Orders::new();
+        let giver = orders.giver();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                // Two orders that wait already say all there is to say.
+                let _ = giver.try_send(());
+            }
+        });
+        run_agent(config, orders).await.map_err(anyhow::Error::from)
     })?;
     Ok(ExitCode::from(code))
 }

@@ -6,4 +6,5 @@ mod bootstrap;
 mod envoy;
 mod identity;
 mod plane;
+mod run;
 mod secrets;

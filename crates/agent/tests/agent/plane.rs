@@ -16,6 +16,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -27,8 +28,11 @@ use weft_agent::channel::Server;
 use weft_agent::identity::{IdentityConfig, Proof};
 use weft_ca::Authority;
 use weft_ca_service::{Authenticate, CertificateService};
+use weft_proto::envoy::config::core::v3::Node;
+use weft_proto::resource::ResourceSet;
 use weft_tls::Certificate;
 use weft_types::SpiffeId;
+use weft_xds::server::{Ads, Limits, Provider, Streams};
 
 pub(crate) const TOKEN: &str = "token-of-reviews";
 pub(crate) const NAME: &str = "istiod.istio-system.svc";
@@ -59,9 +63,11 @@ pub(crate) fn id(account: &str) -> SpiffeId {
 pub(crate) struct Plane {
     pub(crate) address: SocketAddr,
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) authority: Arc<ArcSwap<Authority>>,
     pub(crate) calls: Calls,
     pub(crate) connections: Arc<AtomicUsize>,
+    /// What every node gets by ADS.
+    pub(crate) resources: watch::Sender<Arc<ResourceSet>>,
+    authority: Arc<ArcSwap<Authority>>,
     task: JoinHandle<()>,
 }
 
@@ -72,20 +78,47 @@ impl Plane {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("root-cert.pem"), authority.roots_pem()).unwrap();
         std::fs::write(folder.path().join("token"), TOKEN).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(tls(&authority)));
-        let authority = Arc::new(ArcSwap::from_pointee(authority));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let calls = Calls::default();
-        let service = CertificateService::new(authority.clone(), calls.clone());
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = connections.clone();
+        let mut plane = Self {
+            address,
+            folder,
+            calls: Calls::default(),
+            connections: Arc::default(),
+            resources: watch::channel(Arc::default()).0,
+            authority: Arc::new(ArcSwap::from_pointee(authority)),
+            task: tokio::spawn(async {}),
+        };
+        plane.task = plane.serve(listener);
+        plane
+    }
+
+    /// Ends, with all connections; [`Self::come_back`] begins anew at the same address.
+    pub(crate) async fn go_away(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
+    pub(crate) async fn come_back(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.task = self.serve(listener);
+    }
+
+    fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
+        let acceptor = TlsAcceptor::from(Arc::new(tls(&self.authority.load())));
+        let service = CertificateService::new(self.authority.clone(), self.calls.clone());
+        let (_go_on, stop) = watch::channel(false);
+        let nodes = Arc::new(Nodes { calls: self.calls.clone(), resources: self.resources.subscribe() });
+        let ads = Ads::new(nodes, Streams::default(), Limits::default(), stop).into_server();
+        let count = self.connections.clone();
         let (sender, receiver) = tokio::sync::mpsc::channel(8);
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let serving = tonic::transport::Server::builder()
                 .add_service(service)
-                .serve_with_incoming(ReceiverStream::new(receiver));
+                .add_service(ads)
+                .serve_with_incoming_shutdown(ReceiverStream::new(receiver), std::future::pending());
             let accepting = async {
+                let _go_on = _go_on;
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
                     count.fetch_add(1, Ordering::Relaxed);
@@ -94,8 +127,7 @@ impl Plane {
                 }
             };
             tokio::select! { _ = serving => {}, () = accepting => {} }
-        });
-        Self { address, folder, authority, calls, connections, task }
+        })
     }
 
     pub(crate) fn config(&self, validity: u64) -> IdentityConfig {
@@ -116,6 +148,27 @@ impl Plane {
 impl Drop for Plane {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// The nodes of the mesh: all get the same.
+struct Nodes {
+    calls: Calls,
+    resources: watch::Receiver<Arc<ResourceSet>>,
+}
+
+impl Provider for Nodes {
+    type Caller = SpiffeId;
+
+    async fn authenticate(&self, metadata: &MetadataMap, peer: &Extensions) -> Result<SpiffeId, Status> {
+        self.calls.caller(metadata, peer).await
+    }
+
+    fn open(&self, node: &Node, caller: &SpiffeId) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
+        if !node.id.ends_with(&format!("~{0}.svc.cluster.local", caller.namespace)) {
+            return Err(Status::permission_denied("the node is not the caller's"));
+        }
+        Ok(self.resources.clone())
     }
 }
 

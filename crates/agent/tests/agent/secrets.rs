@@ -27,20 +27,6 @@ use crate::plane::{Plane, id};
 
 /// An Envoy that serves one word by mutual TLS, its secrets named so.
 fn config(port: u16, socket: &Path, certificate: &str, roots: &str, api: &str) -> String {
-    let source = json!({"api_config_source": {
-        "api_type": api,
-        "transport_api_version": "V3",
-        "grpc_services": [{"envoy_grpc": {"cluster_name": "sds-grpc"}}],
-    }, "resource_api_version": "V3"});
-    let secret = |name: &str| json!({"name": name, "sds_config": source});
-    let tls: Value = json!({
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        "require_client_certificate": true,
-        "common_tls_context": {
-            "tls_certificate_sds_secret_configs": [secret(certificate)],
-            "validation_context_sds_secret_config": secret(roots),
-        },
-    });
     json!({"node": {"id": "a", "cluster": "a"}, "static_resources": {
         "clusters": [{
             "name": "sds-grpc",
@@ -53,27 +39,45 @@ fn config(port: u16, socket: &Path, certificate: &str, roots: &str, api: &str) -
                 {"endpoint": {"address": {"pipe": {"path": socket}}}}
             ]}]},
         }],
-        "listeners": [{
-            "name": "mtls",
-            "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-            "filter_chains": [{
-                "transport_socket": {"name": "tls", "typed_config": tls},
-                "filters": [{"name": "hcm", "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                    "stat_prefix": "a",
-                    "route_config": {"virtual_hosts": [{"name": "a", "domains": ["*"], "routes": [
-                        {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "here"}}}
-                    ]}]},
-                    "http_filters": [{"name": "router", "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
-                }}],
-            }],
-        }],
+        "listeners": [listener(([127, 0, 0, 1], port).into(), certificate, roots, api, "here")],
     }})
     .to_string()
 }
 
-fn client(own: &WorkloadCertificate) -> TlsConnector {
+/// A listener that says one word by mutual TLS.
+pub(crate) fn listener(address: SocketAddr, certificate: &str, roots: &str, api: &str, word: &str) -> Value {
+    let source = json!({"api_config_source": {
+        "api_type": api,
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "sds-grpc"}}],
+    }, "resource_api_version": "V3"});
+    let secret = |name: &str| json!({"name": name, "sds_config": source});
+    json!({
+        "name": "mtls",
+        "address": {"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}},
+        "filter_chains": [{
+            "transport_socket": {"name": "tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "require_client_certificate": true,
+                "common_tls_context": {
+                    "tls_certificate_sds_secret_configs": [secret(certificate)],
+                    "validation_context_sds_secret_config": secret(roots),
+                },
+            }},
+            "filters": [{"name": "hcm", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": "a",
+                "route_config": {"virtual_hosts": [{"name": "a", "domains": ["*"], "routes": [
+                    {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": word}}}
+                ]}]},
+                "http_filters": [{"name": "router", "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
+            }}],
+        }],
+    })
+}
+
+pub(crate) fn client(own: &WorkloadCertificate) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(own.roots.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -141,9 +145,9 @@ impl rustls::client::danger::ServerCertVerifier for Anyone {
     }
 }
 
-type Connection = TlsStream<TcpStream>;
+pub(crate) type Connection = TlsStream<TcpStream>;
 
-async fn connect(connector: &TlsConnector, address: SocketAddr) -> std::io::Result<Connection> {
+pub(crate) async fn connect(connector: &TlsConnector, address: SocketAddr) -> std::io::Result<Connection> {
     let stream = TcpStream::connect(address).await?;
     let mut stream = connector.connect(ServerName::try_from("reviews.default.svc").unwrap(), stream).await?;
     // TLS 1.3 tells a client only afterwards that it is refused.
@@ -152,7 +156,7 @@ async fn connect(connector: &TlsConnector, address: SocketAddr) -> std::io::Resu
 }
 
 /// One request on a connection that stays open.
-async fn call(stream: &mut Connection) -> std::io::Result<()> {
+pub(crate) async fn call(stream: &mut Connection) -> std::io::Result<()> {
     stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await?;
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     while !answer.ends_with(b"here") {
@@ -166,7 +170,7 @@ async fn call(stream: &mut Connection) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn connect_patiently(connector: &TlsConnector, address: SocketAddr) -> Connection {
+pub(crate) async fn connect_patiently(connector: &TlsConnector, address: SocketAddr) -> Connection {
     let begun = Instant::now();
     loop {
         match connect(connector, address).await {
@@ -177,7 +181,7 @@ async fn connect_patiently(connector: &TlsConnector, address: SocketAddr) -> Con
     }
 }
 
-fn shown(stream: &Connection) -> Certificate {
+pub(crate) fn shown(stream: &Connection) -> Certificate {
     Certificate::of_chain(stream.get_ref().1.peer_certificates().unwrap()).unwrap()
 }
 
