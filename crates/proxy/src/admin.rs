@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use tokio::sync::Notify;
+use weft_agent::call::call;
+use weft_agent::metrics::{self, Scrape};
 use weft_codec::{Limits, Side};
 use weft_http::{AnyCodec, ConnOptions, Exchange, ServerConn};
 use weft_net::BoundListener;
@@ -30,6 +32,8 @@ pub(crate) struct Page {
     pub(crate) quit: Notify,
     /// What comes over xDS.
     pub(crate) dynamic: Option<Dynamic>,
+    /// Where the application shows its own counters.
+    pub(crate) application: Option<Scrape>,
 }
 
 /// How much of the page a socket shows.
@@ -37,8 +41,12 @@ pub(crate) struct Page {
 pub(crate) enum Kind {
     /// All of it.
     Admin,
-    /// Readiness alone, for everybody.
+    /// Readiness alone (SD-04: port 15021).
     Health,
+    /// Counters alone, for Prometheus (15090).
+    Metrics,
+    /// Readiness, and counters together with those of the application (15020).
+    Status,
 }
 
 impl std::fmt::Display for Kind {
@@ -46,6 +54,8 @@ impl std::fmt::Display for Kind {
         f.write_str(match self {
             Self::Admin => "admin page",
             Self::Health => "health page",
+            Self::Metrics => "page of counters",
+            Self::Status => "status page",
         })
     }
 }
@@ -169,6 +179,23 @@ impl Page {
         }
     }
 
+    /// Counters of the proxy, the workload's identity and the application, for Prometheus.
+    async fn all_counters(&self) -> Answer {
+        let own = self.stats("/stats/prometheus", "");
+        let identity = self.dynamic.as_ref().map(Dynamic::identity_counters).unwrap_or_default();
+        let application = match &self.application {
+            None => Bytes::new(),
+            // An application that is down must not hide the proxy's counters.
+            Some(Scrape { address, path }) => {
+                call(http::Method::GET, *address, path).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "the application's counters are left out");
+                    Bytes::new()
+                })
+            }
+        };
+        Answer { body: metrics::merge(&[&own.body, identity.as_bytes(), &application]).into(), ..own }
+    }
+
     fn clusters(&self) -> String {
         let mut out = String::new();
         let mut clusters = self.process.clusters_in_use();
@@ -260,8 +287,10 @@ async fn respond(page: &Page, exchange: Exchange, kind: Kind) -> Option<()> {
     let Exchange { head, body, mut reply } = exchange;
     let answer = match (kind, head.path_only()) {
         (Kind::Admin, path) => page.answer(&head.method, path, head.query().unwrap_or_default()),
-        (Kind::Health, "/healthz/ready") => page.answer(&head.method, "/healthz/ready", ""),
-        (Kind::Health, other) => Answer { status: 404, ..Answer::text(format!("no page {other}\n")) },
+        (Kind::Health | Kind::Status, path @ "/healthz/ready")
+        | (Kind::Metrics, path @ "/stats/prometheus") => page.answer(&head.method, path, ""),
+        (Kind::Status, "/stats/prometheus") => page.all_counters().await,
+        (_, other) => Answer { status: 404, ..Answer::text(format!("no page {other}\n")) },
     };
     drop(body);
     let mut response = ResponseHead::new(answer.status);

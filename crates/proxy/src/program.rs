@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use weft_agent::node::Role;
@@ -80,6 +81,8 @@ fn bootstrap(args: &Args) -> anyhow::Result<ExitCode> {
         end_time: args.drain_time(),
         drain_time: args.drain_time(),
         source,
-        health: None,
+        pages: Vec::new(),
+        application: None,
+        linger: Duration::ZERO,
     })
 }

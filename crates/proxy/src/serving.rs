@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::task::LocalSet;
+use weft_agent::metrics::Scrape;
 use weft_filter::OpenFilters;
 use weft_net::{Address, ListenOptions, Sharing, SocketKey};
 use weft_telemetry::stats::Registry;
@@ -37,8 +38,12 @@ pub(crate) struct Plan {
     pub(crate) drain_time: Duration,
     /// Where the rest of the configuration comes from; `None`: there is no more.
     pub(crate) source: Option<Source>,
-    /// Where else readiness can be asked for (`/healthz/ready`).
-    pub(crate) health: Option<SocketAddr>,
+    /// Other sockets with parts of the admin page.
+    pub(crate) pages: Vec<(SocketAddr, admin::Kind)>,
+    /// Where the application shows its own counters.
+    pub(crate) application: Option<Scrape>,
+    /// How long new connections are taken after SIGTERM: others still send some until they hear of the end.
+    pub(crate) linger: Duration,
 }
 
 /// Serves until the process is told to end.
@@ -46,7 +51,8 @@ pub(crate) struct Plan {
 /// # Errors
 /// A static listener or the admin page cannot listen, or threads cannot be started.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<ExitCode> {
-    let Plan { loaded, open_filters, workers, end_time, drain_time, source, health } = plan;
+    let Plan { loaded, open_filters, workers, end_time, drain_time, source, pages, application, linger } =
+        plan;
     let Loaded { tables, problems, findings, node: _ } = loaded;
     let registry = Arc::new(Registry::new());
     let main_runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -79,8 +85,9 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<ExitCode> {
             workers,
             quit: tokio::sync::Notify::new(),
             dynamic,
+            application,
         };
-        supervise(process, page, health, stop_switch, end_time, &threads).await?;
+        supervise(process, page, &pages, stop_switch, [linger, end_time], &threads).await?;
         for thread in threads {
             let _ = thread.join();
         }
@@ -138,9 +145,9 @@ fn work(process: Arc<Process>, index: usize, workers: usize, ends: Ends) {
 async fn supervise(
     process: Arc<Process>,
     page: Page,
-    health: Option<SocketAddr>,
+    pages: &[(SocketAddr, admin::Kind)],
     stop: DrainSwitch,
-    time: Duration,
+    [linger, time]: [Duration; 2],
     threads: &[std::thread::JoinHandle<()>],
 ) -> anyhow::Result<()> {
     let page = Rc::new(page);
@@ -148,8 +155,8 @@ async fn supervise(
     if let Some(address) = address {
         open_page(&process, &page, socket_address(&address)?, admin::Kind::Admin)?;
     }
-    if let Some(address) = health {
-        open_page(&process, &page, Address::Ip(address), admin::Kind::Health)?;
+    for (address, kind) in pages {
+        open_page(&process, &page, Address::Ip(*address), *kind)?;
     }
     tokio::task::spawn_local(upkeep::run(process.clone()));
     process.wait_for_workers(threads.len()).await;
@@ -171,15 +178,24 @@ async fn supervise(
     });
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = page.quit() => {}
-    }
+    let patient = tokio::select! {
+        _ = terminate.recv() => true,
+        _ = interrupt.recv() => false,
+        () = page.quit() => false,
+    };
     tracing::info!(seconds = time.as_secs(), "draining");
     readiness.abort();
     process.set_failing(true);
     page.drain.start();
+    if patient && !linger.is_zero() {
+        // Asked twice, or by somebody at the keyboard, it is to end now.
+        tokio::select! {
+            () = tokio::time::sleep(linger) => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = page.quit() => {}
+        }
+    }
     stop.start();
     let ended = async {
         while threads.iter().any(|t| !t.is_finished()) {

@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use weft_agent::metrics::Scrape;
 use weft_agent::node::{Role, node};
 use weft_agent::settings::{Flags, Settings};
 use weft_filter::OpenFilters;
 use weft_proto::envoy::config::bootstrap::v3::{Admin, Bootstrap};
 use weft_proto::envoy::config::core::v3::{Address, SocketAddress, address, socket_address::PortSpecifier};
 
+use crate::admin::Kind;
 use crate::dynamic::Source;
 use crate::serving::{self, Plan};
 use crate::{args, config, program};
 
 /// Where the labels of a pod lie that has no other source of them.
 const POD_LABELS: &str = "./etc/istio/pod/labels";
-/// Port of readiness (SD-04).
-const HEALTH_PORT: u16 = 15021;
+/// Ports of the parts of the admin page that others may see (SD-04).
+const PAGES: [(u16, Kind); 3] = [(15020, Kind::Status), (15021, Kind::Health), (15090, Kind::Metrics)];
+/// What the injector keeps of the application's annotations for Prometheus.
+const ANNOTATIONS: &str = "ISTIO_PROMETHEUS_ANNOTATIONS";
+/// How long exchanges may go on once no connection is taken any more.
+const END: Duration = Duration::from_secs(2);
 
 /// Runs the proxy by its flags and environment.
 ///
@@ -28,6 +35,9 @@ pub(crate) fn run(flags: Flags, role: Role) -> anyhow::Result<ExitCode> {
     let environment: BTreeMap<String, String> = std::env::vars().collect();
     let labels = std::fs::read_to_string(POD_LABELS).ok();
     let settings = Settings::resolve(flags, role, &environment, labels.as_deref())?;
+    let annotations = environment.get(ANNOTATIONS).filter(|text| !text.is_empty());
+    let application =
+        annotations.map(|text| Scrape::read(text)).transpose().map_err(anyhow::Error::msg)?.flatten();
     program::log(&settings.log_level);
     weft_net::rlimit::raise_open_files().ok();
     let bootstrap = Bootstrap {
@@ -39,9 +49,11 @@ pub(crate) fn run(flags: Flags, role: Role) -> anyhow::Result<ExitCode> {
         loaded: config::of(bootstrap),
         open_filters: OpenFilters::default(),
         workers: args::workers(settings.concurrency),
-        end_time: settings.termination_drain,
+        end_time: END,
+        linger: settings.termination_drain,
         drain_time: settings.drain_time,
-        health: Some(SocketAddr::new(settings.bind, HEALTH_PORT)),
+        pages: PAGES.map(|(port, kind)| (SocketAddr::new(settings.bind, port), kind)).into(),
+        application,
         source: Some(Source::Mesh(Box::new(settings))),
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weft_agent::identity::{Certificates, Identity};
+use weft_agent::identity::Identity;
 use weft_ca::WorkloadCertificate;
 use weft_tables::tls::{Secret, Validation};
 use weft_types::Name;
@@ -22,31 +22,29 @@ pub(super) fn names() -> BTreeSet<Name> {
     [CERTIFICATE.into(), ROOTS.into()].into()
 }
 
-/// Obtains a certificate and keeps it fresh; each new one serves new connections, and ends none.
-pub(super) fn start(
-    source: &Source,
-    process: &Arc<Process>,
-    dynamic: &Dynamic,
-    seed: u64,
-) -> Option<Certificates> {
-    let Source::Mesh(settings) = source else { return None };
-    let identity = Identity::start(settings.identity(), SplitMix::new(seed.rotate_left(17)));
-    let certificates = identity.certificates();
-    let (process, dynamic, mut news) = (process.clone(), dynamic.clone(), certificates.clone());
-    tokio::task::spawn_local(async move {
-        // It is renewed for as long as this is held.
-        let _identity = identity;
-        loop {
-            if let Some(certificate) = news.borrow_and_update().clone() {
-                take(&process, &certificate);
-                dynamic.secret_came();
-            }
-            if news.changed().await.is_err() {
-                return;
-            }
+/// Begins to obtain a certificate, if the source is one that gives some.
+pub(super) fn obtain(source: &Source, seed: u64) -> Option<Identity> {
+    match source {
+        Source::Mesh(settings) => {
+            Some(Identity::start(settings.identity(), SplitMix::new(seed.rotate_left(17))))
         }
-    });
-    Some(certificates)
+        Source::Cluster { .. } => None,
+    }
+}
+
+/// Puts each new certificate in force: it serves new connections, and ends none. The certificate is
+/// renewed for as long as this runs.
+pub(super) async fn follow(identity: Identity, process: Arc<Process>, dynamic: Dynamic) {
+    let mut news = identity.certificates();
+    loop {
+        if let Some(certificate) = news.borrow_and_update().clone() {
+            take(&process, &certificate);
+            dynamic.secret_came();
+        }
+        if news.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 fn take(process: &Process, certificate: &WorkloadCertificate) {

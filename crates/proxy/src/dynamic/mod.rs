@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
+use weft_agent::identity::{Certificates, Identity};
 use weft_tables::Finding;
 use weft_types::random::{Random, SplitMix};
 use weft_xds::client::drive::{self, Application, Connection, Outcome};
@@ -41,6 +42,7 @@ pub(crate) use source::Source;
 pub(crate) struct Dynamic {
     configuration: Rc<RefCell<Configuration>>,
     link: Rc<RefCell<LinkState>>,
+    certificates: Option<Certificates>,
 }
 
 /// How the connection fares.
@@ -65,18 +67,25 @@ pub(crate) fn start(
     let local: BTreeSet<_> = if source.has_identity() { identity::names() } else { BTreeSet::new() };
     let configuration = Configuration::new(process.clone(), workers, drain_time, source.scope(), local);
     let link = LinkState { up: false, since: SystemTime::now(), problem: None, connects: 0 };
-    let dynamic =
-        Dynamic { configuration: Rc::new(RefCell::new(configuration)), link: Rc::new(RefCell::new(link)) };
+    let identity = identity::obtain(&source, seed);
+    let dynamic = Dynamic {
+        configuration: Rc::new(RefCell::new(configuration)),
+        link: Rc::new(RefCell::new(link)),
+        certificates: identity.as_ref().map(Identity::certificates),
+    };
     let mut client = Client::new(source.node(), source.protocol(), Limits::default());
     for (type_url, interest) in dynamic.configuration.borrow_mut().interests() {
         client.set_interest(&type_url, interest);
     }
-    let certificates = identity::start(&source, process, &dynamic, seed);
+    if let Some(identity) = identity {
+        tokio::task::spawn_local(identity::follow(identity, process.clone(), dynamic.clone()));
+    }
     tokio::task::spawn_local(keep_deadlines(dynamic.clone()));
     let process = process.clone();
     let mut application = dynamic.clone();
     let mut dice = SplitMix::new(seed);
     tokio::task::spawn_local(async move {
+        let certificates = application.certificates.clone();
         let connect = || source.connect(&process, certificates.as_ref());
         drive::drive(client, &mut application, connect, || dice.next_u64()).await;
     });
@@ -144,6 +153,12 @@ impl Dynamic {
     /// Fields of resources in force and waiting that have no effect.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         dump::findings(&self.configuration.borrow())
+    }
+
+    /// How long the workload's certificate lasts, for Prometheus.
+    pub(crate) fn identity_counters(&self) -> String {
+        let certificate = self.certificates.as_ref().and_then(|c| c.borrow().clone());
+        weft_agent::metrics::own(certificate.as_deref(), SystemTime::now())
     }
 
     /// All resources.
