@@ -36,6 +36,7 @@ mod pem;
 mod profile;
 pub mod request;
 pub mod rotation;
+pub mod serving;
 mod signer;
 mod trust;
 
@@ -46,3 +47,4 @@ pub use lifetime::Lifetime;
 pub use load::{AuthorityFiles, MAX_CHAIN_CERTIFICATES, MAX_FILE_BYTES, MAX_ROOTS, PemFile};
 pub use profile::CLOCK_SKEW;
 pub use request::{AcceptError, CertificateRequest, PrivateKey, WorkloadCertificate};
+pub use serving::ServingCertificate;

@@ -25,6 +25,10 @@ pub const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 pub struct PrivateKey(Zeroizing<String>);
 
 impl PrivateKey {
+    pub(crate) fn of(key: &KeyPair) -> Self {
+        Self(Zeroizing::new(pem::encode("PRIVATE KEY", key.serialized_der())))
+    }
+
     /// The key, PKCS#8 in PEM.
     #[must_use]
     pub fn pem(&self) -> &str {
@@ -154,7 +158,7 @@ impl CertificateRequest {
             identity: self.identity.clone(),
             chain: pem::bundle(&chain),
             roots: pem::bundle(&roots),
-            key: PrivateKey(Zeroizing::new(pem::encode("PRIVATE KEY", self.key.serialized_der()))),
+            key: PrivateKey::of(&self.key),
             lifetime: Lifetime { from: now, until },
         })
     }

@@ -1,2 +1,37 @@
-//! The control plane: objects to xDS, and the certificate authority.
+//! The control plane: objects to xDS for each proxy, and the certificate authority, on one TLS port.
+//!
+//! The room before are folders of objects; the room after is any xDS client: Envoy, `weft-proxy`.
+//!
+//! ```text
+//!  folders ─ Watch ─► world: merge ─► Snapshot ─ watch ─► nodes: compile for each proxy ─► Ads ─┐
+//!                          └► diagnostics                       └ what is the same is shared    ├─► TLS port
+//!  state folder ─► certificates: authority ─► CertificateService ───────────────────────────────┤
+//!                                └► own certificate, root-cert.pem                              │
+//!  client certificate or token ─► callers: who calls ◄── listen: accept, handshake ◄────────────┘
+//! ```
+//!
+//! - [`settings`]: what the program is told; [`run`]: all of it put together.
+//! - [`world`], [`nodes`]: objects to sets; [`callers`], [`tokens`]: who calls.
+//! - [`certificates`], [`listen`]: the port; [`debug`]: the pages.
+//!
+//! # Invariants
+//! - Nobody gets anything without an identity, and a node nothing of another's (`tests/weftd.rs`).
+//! - A change of objects reaches the proxies that it concerns within a second, and no others.
+//! - A snapshot or a set that cannot be made leaves the last one in force.
+//! - Connections, handshakes, requests and names are bounded ([`listen`], [`weft_xds::server::Limits`]).
 #![forbid(unsafe_code)]
+
+pub mod callers;
+pub mod certificates;
+pub mod debug;
+pub mod listen;
+pub mod mesh_config;
+pub mod nodes;
+pub mod run;
+pub mod settings;
+mod share;
+pub mod tokens;
+pub mod world;
+
+pub use run::{Weftd, start};
+pub use settings::Settings;

@@ -27,6 +27,6 @@ pub use ask::{Ask, Names, Refusal, Reply, Violation};
 pub use limits::Limits;
 pub use protocol::{Delta, Protocol, StateOfTheWorld};
 pub use provider::Provider;
-pub use record::{Nack, SessionStatus, Stamp, StreamStatus, Streams, TypeStatus};
+pub use record::{Nack, SessionStatus, Stamp, StreamStatus, Streams, Totals, TypeStatus};
 pub use service::Ads;
 pub use session::Session;

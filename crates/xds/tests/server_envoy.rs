@@ -32,7 +32,7 @@ impl Provider for One {
         Ok("anybody".to_owned())
     }
 
-    fn open(&self, _: &Node, _: &String) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
+    async fn open(&self, _: &Node, _: &String) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
         Ok(self.0.clone())
     }
 }

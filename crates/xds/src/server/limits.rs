@@ -14,6 +14,8 @@ pub struct Limits {
     /// Longest request, bytes of protobuf; default 16 MiB. A client that comes back names all that it
     /// holds, so this grows with the mesh.
     pub request_bytes: usize,
+    /// Longest node, bytes of protobuf; default 1 MiB. Envoy's names all its extensions.
+    pub node_bytes: usize,
     /// Bytes of resources after which a response is closed and the rest goes into the next one; default
     /// 2 MiB, since clients by custom take 4 MiB. Whole sets (state of the world) cannot be parted.
     pub response_bytes: usize,
@@ -38,6 +40,7 @@ impl Default for Limits {
             names: 200_000,
             name_bytes: 4_096,
             request_bytes: 16 << 20,
+            node_bytes: 1 << 20,
             response_bytes: 2 << 20,
             nacks: 16,
             nack_bytes: 8 << 10,

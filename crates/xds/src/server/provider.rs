@@ -31,5 +31,9 @@ pub trait Provider: Send + Sync + 'static {
     /// # Errors
     /// By custom [`Status::permission_denied`] for a node that is not the caller's, and
     /// [`Status::invalid_argument`] for one that cannot be read.
-    fn open(&self, node: &Node, caller: &Self::Caller) -> Result<watch::Receiver<Arc<ResourceSet>>, Status>;
+    fn open(
+        &self,
+        node: &Node,
+        caller: &Self::Caller,
+    ) -> impl Future<Output = Result<watch::Receiver<Arc<ResourceSet>>, Status>> + Send;
 }

@@ -110,13 +110,50 @@ pub struct Streams {
 struct Inner {
     last: u64,
     open: BTreeMap<u64, StreamStatus>,
+    closed: BTreeMap<Arc<str>, Totals>,
 }
+
+/// What was sent of one type since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Responses sent.
+    pub responses: u64,
+    /// Resources in them.
+    pub resources: u64,
+    /// Bytes of resources in them.
+    pub bytes: u64,
+    /// Responses refused.
+    pub nacks: u64,
+}
+
+impl Totals {
+    fn add(&mut self, status: &TypeStatus) {
+        self.responses += status.responses;
+        self.resources += status.resources;
+        self.bytes += status.bytes;
+        self.nacks += status.nacks;
+    }
+}
+
+/// Most types that totals are kept of; clients choose their names.
+const TOTALS: usize = 256;
 
 impl Streams {
     /// All open streams, oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<StreamStatus> {
         self.lock().open.values().cloned().collect()
+    }
+
+    /// What was sent of each type since the process began, on streams that are closed too.
+    #[must_use]
+    pub fn totals(&self) -> BTreeMap<Arc<str>, Totals> {
+        let inner = self.lock();
+        let mut totals = inner.closed.clone();
+        for (type_url, status) in inner.open.values().flat_map(|stream| &stream.session.types) {
+            totals.entry(type_url.clone()).or_default().add(status);
+        }
+        totals
     }
 
     /// How many are open.
@@ -165,6 +202,12 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.streams.lock().open.remove(&self.id);
+        let mut inner = self.streams.lock();
+        let Some(stream) = inner.open.remove(&self.id) else { return };
+        for (type_url, status) in &stream.session.types {
+            if inner.closed.len() < TOTALS || inner.closed.contains_key(type_url) {
+                inner.closed.entry(type_url.clone()).or_default().add(status);
+            }
+        }
     }
 }

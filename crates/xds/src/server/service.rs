@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -105,7 +106,13 @@ impl<P: Provider> Ads<P> {
             let status = Status::invalid_argument("node: missing in the first request of the stream");
             return drop(sink.send(Err(status)).await);
         };
-        match self.provider.open(&node, caller) {
+        let length = node.encoded_len();
+        if length > self.limits.node_bytes {
+            let limit = self.limits.node_bytes;
+            let status = Status::invalid_argument(format!("node: {length} bytes, more than {limit}"));
+            return drop(sink.send(Err(status)).await);
+        }
+        match self.provider.open(&node, caller).await {
             Ok(sets) => {
                 let open = self.streams.open(F::NAME, caller.to_string(), Arc::new(node));
                 tracing::info!(stream = open.id, %caller, protocol = F::NAME, "stream opened");

@@ -1,0 +1,124 @@
+//! The TLS port: connections in, each with what its handshake found.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::transport::server::Connected;
+use weft_tls::{PeerFacts, ServerStream};
+
+use crate::certificates::Certificates;
+
+/// Most connections at a time; more wait in the system's queue.
+pub const MAX_CONNECTIONS: usize = 20_000;
+/// Longest time for a handshake.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections that have shaken hands and wait to be taken.
+const QUEUE: usize = 64;
+/// Pause after the system had no connection for us (too many open files).
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub struct Connection {
+    stream: ServerStream<TcpStream>,
+    facts: Arc<PeerFacts>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    /// What [`weft_ca_service::Authenticate`] looks for among the extensions of a request.
+    type ConnectInfo = Arc<PeerFacts>;
+
+    fn connect_info(&self) -> Arc<PeerFacts> {
+        self.facts.clone()
+    }
+}
+
+/// Accepts connections until the receiver is dropped.
+pub async fn accept(
+    listener: TcpListener,
+    certificates: Arc<Certificates>,
+    ready: mpsc::Sender<io::Result<Connection>>,
+) {
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = ready.closed() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let (certificates, ready) = (certificates.clone(), ready.clone());
+        tokio::spawn(async move {
+            // Small messages both ways.
+            let _ = stream.set_nodelay(true);
+            let acceptor = match certificates.context().acceptor() {
+                Ok(acceptor) => acceptor,
+                Err(error) => return tracing::error!(%error, "own certificate cannot be used"),
+            };
+            match acceptor.accept(stream, HANDSHAKE).await {
+                Ok((stream, facts)) => {
+                    let connection = Connection { stream, facts: Arc::new(facts), _permit: permit };
+                    // The receiver is gone: we stop.
+                    let _ = ready.send(Ok(connection)).await;
+                }
+                Err(error) => tracing::warn!(%peer, %error, "refused"),
+            }
+        });
+    }
+}
+
+/// A queue of connections.
+#[must_use]
+pub fn queue() -> (mpsc::Sender<io::Result<Connection>>, mpsc::Receiver<io::Result<Connection>>) {
+    mpsc::channel(QUEUE)
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,150 @@
+//! All of it put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use weft_ca_service::CertificateService;
+use weft_model::MeshConfig;
+use weft_xds::server::{Ads, Limits, Streams};
+
+use crate::callers::Callers;
+use crate::certificates::Certificates;
+use crate::debug::{self, Pages};
+use crate::nodes::{Compile, Nodes};
+use crate::settings::Settings;
+use crate::tokens::TokenFile;
+use crate::world::{self, Sources};
+use crate::{listen, mesh_config};
+
+/// Pause of a silent connection after which it is probed.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a probe may go unanswered.
+const KEEPALIVE_ANSWER: Duration = Duration::from_secs(20);
+/// Flow-control windows, bytes. Source: Istio's agent, for its own end.
+const WINDOW: u32 = 1 << 20;
+/// Streams of one connection at a time.
+const STREAMS: u32 = 100;
+/// Longest head of a request, bytes; tokens are in it.
+const HEAD: u32 = 64 << 10;
+/// How long streams may take to end when we stop.
+const STOP: Duration = Duration::from_secs(3);
+
+/// A running control plane; dropping it leaves its tasks to the runtime, [`Weftd::stop`] ends them.
+#[derive(Debug)]
+pub struct Weftd {
+    /// Where the TLS port listens.
+    pub grpc: SocketAddr,
+    /// Where the pages are.
+    pub http: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    renewal: JoinHandle<()>,
+    sources: Sources,
+}
+
+impl Weftd {
+    /// Ends streams and connections, in order, and then everything.
+    pub async fn stop(self) {
+        let Self { grpc: _, http: _, stop, tasks, renewal, sources } = self;
+        renewal.abort();
+        stop.send_replace(true);
+        for task in tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(STOP, task).await.is_err() {
+                abort.abort();
+            }
+        }
+        // Joins threads.
+        drop(tokio::task::spawn_blocking(move || drop(sources)).await);
+    }
+}
+
+/// Reads everything, listens, and serves.
+///
+/// # Errors
+/// What cannot be read, written or listened on, by name.
+pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
+    let Settings {
+        config_dirs,
+        state_dir,
+        grpc,
+        http,
+        cacerts,
+        trust_domain,
+        token_auth_file,
+        mesh_config,
+        log_level: _,
+    } = settings;
+    let mesh = mesh(mesh_config.as_deref(), trust_domain)?;
+    let trust_domain = mesh.trust_domain.clone();
+
+    let grpc_listener = TcpListener::bind(grpc).await.with_context(|| format!("--grpc {grpc}"))?;
+    let http_listener = TcpListener::bind(http).await.with_context(|| format!("--http {http}"))?;
+    let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
+    let (certificates, serving) = Certificates::open(&state_dir, cacerts, &trust_domain, grpc)?;
+    let certificates = Arc::new(certificates);
+    let (sources, worlds) = tokio::task::spawn_blocking(move || world::follow(&config_dirs, mesh)).await??;
+
+    let tokens = token_auth_file.map(|path| Arc::new(TokenFile::new(path, &*trust_domain)));
+    let callers = Callers::new(tokens, &trust_domain);
+    let nodes = Arc::new(Nodes::new(worlds.clone(), compile, callers.clone()));
+    let streams = Streams::default();
+    let (stop, stopped) = watch::channel(false);
+    let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
+    let authority = CertificateService::new(certificates.authority(), callers);
+
+    let (ready, connections) = listen::queue();
+    let accepting = tokio::spawn(listen::accept(grpc_listener, certificates.clone(), ready));
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEAD)
+        .add_service(ads.into_server())
+        .add_service(authority);
+    let mut until = stopped.clone();
+    let serving_task = tokio::spawn(async move {
+        let end = async move { drop(until.wait_for(|stop| *stop).await) };
+        let served = server.serve_with_incoming_shutdown(ReceiverStream::new(connections), end).await;
+        accepting.abort();
+        if let Err(error) = served {
+            tracing::error!(%error, "the TLS port serves no more");
+        }
+    });
+    let pages = debug::router(Pages { worlds, nodes, streams, local: http.ip().is_loopback() });
+    let mut until = stopped;
+    let pages_task = tokio::spawn(async move {
+        let end = async move { drop(until.wait_for(|stop| *stop).await) };
+        if let Err(error) = axum::serve(http_listener, pages).with_graceful_shutdown(end).await {
+            tracing::error!(%error, "the pages are served no more");
+        }
+    });
+    let renewal = tokio::spawn(async move { certificates.keep(serving).await });
+    Ok(Weftd { grpc, http, stop, tasks: vec![serving_task, pages_task], renewal, sources })
+}
+
+fn mesh(path: Option<&std::path::Path>, trust_domain: Option<String>) -> Result<MeshConfig> {
+    let mut mesh = MeshConfig::default();
+    if let Some(path) = path {
+        let place = || format!("--mesh-config {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(place)?;
+        let (read, findings) = mesh_config::parse(&text).map_err(anyhow::Error::msg).with_context(place)?;
+        for finding in findings {
+            tracing::warn!("{finding}");
+        }
+        mesh = read;
+    }
+    if let Some(trust_domain) = trust_domain {
+        mesh.trust_domain = trust_domain.into();
+    }
+    Ok(mesh)
+}
