@@ -97,7 +97,8 @@ pub(crate) struct RunArgs {
     /// What the service speaks, if no Service object says it.
     #[arg(long, value_enum, default_value_t = Protocol::Http)]
     pub(crate) protocol: Protocol,
-    /// Port of 127.0.0.1 where the program listens [default: a free one, given to it as PORT].
+    /// Port given to the program as PORT, to listen on at 127.0.0.1 [default: a free one]. A program that
+    /// takes the port of the Service instead, or listens on one port only, is found there.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) app_port: Option<u16>,
     /// Namespace.

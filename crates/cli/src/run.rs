@@ -105,8 +105,9 @@ async fn accompany(
                     application.end().await;
                     bail!("the mesh has ended");
                 }
-                if !workload.ready && application.listens() {
+                if !workload.ready && let Some(port) = application.listening_port() {
                     workload.ready = true;
+                    workload.ports.values_mut().for_each(|own| *own = port);
                     folder.update(&workload)?;
                     note(&format!("{} is in the mesh, at {}", workload.name, workload.address));
                 }

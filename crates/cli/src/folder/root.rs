@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::RunFolder;
 
-/// The folder of all meshes of this user: `$XDG_RUNTIME_DIR/weft`, else `$XDG_STATE_HOME/weft/run`, else
-/// `~/.local/state/weft/run`, else one in the place for temporary files.
+/// The folder of all meshes of this user: `$XDG_RUNTIME_DIR/weft`, else `$XDG_STATE_HOME/weft`, else
+/// `~/.local/state/weft`, else one in the place for temporary files.
 #[must_use]
 pub(crate) fn root() -> PathBuf {
     choose(|name| std::env::var_os(name).filter(|value| Path::new(value).is_absolute()))
@@ -17,10 +17,10 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
         return PathBuf::from(runtime).join("weft");
     }
     if let Some(state) = variable("XDG_STATE_HOME") {
-        return PathBuf::from(state).join("weft/run");
+        return PathBuf::from(state).join("weft");
     }
     match variable("HOME") {
-        Some(home) => PathBuf::from(home).join(".local/state/weft/run"),
+        Some(home) => PathBuf::from(home).join(".local/state/weft"),
         None => std::env::temp_dir().join(format!("weft-{}", nix::unistd::geteuid())),
     }
 }
@@ -56,8 +56,8 @@ mod tests {
             choose(|name| all[from..].iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
         };
         assert_eq!(root(0), Path::new("/run/user/7/weft"));
-        assert_eq!(root(1), Path::new("/s/weft/run"));
-        assert_eq!(root(2), Path::new("/h/.local/state/weft/run"));
+        assert_eq!(root(1), Path::new("/s/weft"));
+        assert_eq!(root(2), Path::new("/h/.local/state/weft"));
         assert!(root(3).starts_with(std::env::temp_dir()));
     }
 }

@@ -1,6 +1,8 @@
 //! The user's own program, as a child in our terminal.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
 use crate::args::RunArgs;
 use crate::child;
@@ -21,12 +24,17 @@ use crate::workload::Workload;
 /// How long it may take to end when it is refused.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Time after which no further listening socket is expected of it.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// The program.
 #[derive(Debug)]
 pub(super) struct Application {
     child: Child,
     pid: u32,
-    port: u16,
+    /// The port given to it, and the Service's.
+    ports: (u16, u16),
+    start: Instant,
 }
 
 impl Application {
@@ -43,7 +51,7 @@ impl Application {
         command.env("PORT", port.to_string()).kill_on_drop(true);
         let child = command.spawn().context("cannot start the program")?;
         let pid = child.id().context("the program ended at once")?;
-        Ok(Self { child, pid, port })
+        Ok(Self { child, pid, ports: (port, args.port), start: Instant::now() })
     }
 
     /// Its exit code once it has ended; 128 and the signal's number if a signal ended it, as in shells.
@@ -59,12 +67,11 @@ impl Application {
         }
     }
 
-    /// Whether it, or a descendant, listens where the sidecar calls.
-    pub(super) fn listens(&self) -> bool {
-        self.sockets().iter().any(|socket| {
-            let ip = socket.address.ip().to_canonical();
-            socket.address.port() == self.port && ip == std::net::Ipv4Addr::LOCALHOST
-        })
+    /// The port of 127.0.0.1 where it, or a descendant, awaits the sidecar; see [`choose`].
+    pub(super) fn listening_port(&self) -> Option<u16> {
+        let sockets = self.sockets();
+        let local = sockets.iter().filter(|socket| socket.address.ip().to_canonical() == Ipv4Addr::LOCALHOST);
+        choose(&local.map(|socket| socket.address.port()).collect(), self.ports, self.start.elapsed())
     }
 
     /// A socket of it that takes connections from everywhere.
@@ -94,7 +101,7 @@ impl Application {
         format!(
             "the program does not listen on 127.0.0.1:{} yet ({found}); it must take the port from its variable \
              PORT, or tell its own with --app-port",
-            self.port
+            self.ports.0
         )
     }
 
@@ -103,8 +110,32 @@ impl Application {
     }
 }
 
+/// Which of the ports where a program listens is meant: the one that it was given; else, for a program that
+/// looks at no variable, the Service's own; else its only one, after a moment in which others may appear.
+fn choose(open: &BTreeSet<u16>, (given, service): (u16, u16), age: Duration) -> Option<u16> {
+    let only = (open.len() == 1 && age > SETTLED).then(|| open.first().copied()).flatten();
+    [given, service].into_iter().find(|port| open.contains(port)).or(only)
+}
+
 fn code(status: ExitStatus) -> ExitCode {
     use std::os::unix::process::ExitStatusExt as _;
     let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     ExitCode::from(u8::try_from(number).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_need_not_look_at_its_variable() {
+        let (young, old) = (Duration::from_millis(100), Duration::from_secs(2));
+        let choose = |open: &[u16], age| choose(&open.iter().copied().collect(), (20_000, 8000), age);
+        assert_eq!(choose(&[7000, 8000, 20_000], young), Some(20_000));
+        assert_eq!(choose(&[7000, 8000], young), Some(8000));
+        assert_eq!(choose(&[7000], young), None);
+        assert_eq!(choose(&[7000], old), Some(7000));
+        assert_eq!(choose(&[7000, 7001], old), None);
+        assert_eq!(choose(&[], old), None);
+    }
 }
