@@ -6,11 +6,15 @@
 mod control;
 #[path = "control/load.rs"]
 mod load;
+#[path = "mesh/pki.rs"]
+mod pki;
 mod running;
 
 use std::time::{Duration, Instant};
 
-use control::{Control, bootstrap, cluster, endpoints, listener, listener_yaml, remove, routes, set};
+use control::{
+    Control, bootstrap, certificate, cluster, endpoints, listener, listener_yaml, remove, routes, set, tls,
+};
 use load::{Client, Load, Socket, backend, shares};
 use running::{Proxy, free_port};
 use weft_proto::resource::Resource;
@@ -241,4 +245,44 @@ fn a_missing_cluster_is_a_verdict_and_a_cluster_without_endpoints_another() {
     eventually("no healthy upstream", || get(world.port).1.contains("no healthy upstream"));
     world.control.accepted(|set| set.insert(endpoints("empty", &[world.a])));
     eventually("it has endpoints", || get(world.port).0 == 200);
+}
+
+#[test]
+fn secrets_are_waited_for_and_rotate_under_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = pki::issue(folder.path(), &["a", "b", "c", "d"]);
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap();
+    let leaf = |at: usize| certificate("kubernetes://leaf", &read(&files[at].chain), &read(&files[at].key));
+    let world = world();
+    let (front, back) = (free_port(), free_port());
+    let [down, up] = ["Downstream", "Upstream"].map(|side| tls(side, "kubernetes://leaf", "roots"));
+    world.control.change(|set| {
+        set.insert(listener("back", back, "web", &down));
+        set.insert(cluster("back", &up));
+        set.insert(endpoints("back", &[back]));
+        set.insert(listener("front", front, "front", ""));
+        set.insert(routes("front", &[("back", 1)]));
+    });
+    // Neither the cluster nor what leads to it is in force without the secrets.
+    eventually("they wait", || world.proxy.admin_get("/xds").unwrap().contains("\"back\""));
+    assert!(!world.proxy.admin_get("/listeners").unwrap().contains("back::"));
+    world.control.accepted(|set| {
+        set.insert(leaf(0));
+        set.insert(control::roots("roots", &read(&files[0].roots)));
+    });
+    eventually("the secrets are there", || {
+        Client::new(front).get("/").is_ok_and(|answer| answer == (200, "a".to_owned()))
+    });
+    let mut sockets: Vec<Socket> = (0..5).map(|_| Socket::open(front)).collect();
+    let load = Load::start(front, 3);
+    for round in 1..13 {
+        world.control.accepted(|set| set.insert(leaf(round % 4)));
+        load.more(30);
+        sockets.iter_mut().for_each(Socket::echo);
+    }
+    load.end();
+    // A secret that is none of its kind is refused, and the one before stays.
+    world.control.change(|set| set.insert(certificate("kubernetes://leaf", "", "no key")));
+    eventually("it is refused", || !world.control.answered().session.nacks.is_empty());
+    assert_eq!(shares(front, 5), [("a".to_owned(), 5)].into());
 }

@@ -15,6 +15,7 @@ use weft_proto::envoy::config::core::v3::Node;
 use weft_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use weft_proto::envoy::config::listener::v3::Listener;
 use weft_proto::envoy::config::route::v3::RouteConfiguration;
+use weft_proto::envoy::extensions::transport_sockets::tls::v3::Secret;
 use weft_proto::resource::{Resource, ResourceSet};
 use weft_proto::text::parse_yaml;
 use weft_xds::server::{Ads, Limits, Provider, StreamStatus, Streams};
@@ -29,7 +30,7 @@ impl Provider for One {
         Ok("anybody".to_owned())
     }
 
-    fn open(&self, _: &Node, _: &String) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
+    async fn open(&self, _: &Node, _: &String) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
         Ok(self.0.clone())
     }
 }
@@ -193,6 +194,44 @@ pub(crate) fn routes(name: &str, clusters: &[(&str, u32)]) -> Resource {
 /// A resource of any kind from YAML.
 pub(crate) fn listener_yaml(name: &str, yaml: &str) -> Resource {
     pack!(Listener, name, yaml)
+}
+
+/// A chain and its key.
+pub(crate) fn certificate(name: &str, chain: &str, key: &str) -> Resource {
+    let text = |pem: &str| pem.replace('\n', "\\n");
+    pack!(
+        Secret,
+        name,
+        &format!(
+            "{{name: '{name}', tls_certificate: {{certificate_chain: {{inline_string: \"{}\"}}, \
+             private_key: {{inline_string: \"{}\"}}}}}}",
+            text(chain),
+            text(key)
+        ),
+    )
+}
+
+/// Roots.
+pub(crate) fn roots(name: &str, pem: &str) -> Resource {
+    let pem = pem.replace('\n', "\\n");
+    pack!(
+        Secret,
+        name,
+        &format!("{{name: '{name}', validation_context: {{trusted_ca: {{inline_string: \"{pem}\"}}}}}}"),
+    )
+}
+
+/// YAML of a transport socket whose secrets come by SDS; `side` is `Downstream` or `Upstream`.
+pub(crate) fn tls(side: &str, certificate: &str, roots: &str) -> String {
+    let sds = "sds_config: {ads: {}, resource_api_version: V3}";
+    let demand = if side == "Downstream" { "require_client_certificate: true, " } else { "" };
+    format!(
+        ", transport_socket: {{name: tls, typed_config: {{'@type': type.googleapis.com/\
+         envoy.extensions.transport_sockets.tls.v3.{side}TlsContext, {demand}common_tls_context: {{\
+         tls_params: {{tls_maximum_protocol_version: TLSv1_3}}, \
+         tls_certificate_sds_secret_configs: [{{name: '{certificate}', {sds}}}], \
+         validation_context_sds_secret_config: {{name: '{roots}', {sds}}}}}}}}}"
+    )
 }
 
 /// Removes a resource.
