@@ -174,7 +174,7 @@ fn port(r: &mut Report, text: &str) {
     }
 }
 
-/// Checks a path that may hold `{*}` for one segment and, once, `{**}` for any number.
+/// Checks a path that may hold `{*}` for one segment and, once and after them, `{**}` for any number.
 fn template(r: &mut Report, path: &str) {
     if !path.contains(['{', '}']) {
         return;
@@ -182,11 +182,16 @@ fn template(r: &mut Report, path: &str) {
     let mut rests = 0;
     for segment in path.split('/') {
         match segment {
-            "{*}" => {}
+            "{*}" if rests == 0 => {}
+            "{*}" => return r.error(Code::Policy, "{*} cannot stand after {**}"),
             "{**}" => rests += 1,
             _ if segment.contains(['{', '}', '*']) => {
                 let message = format!("{:?} is not a segment of a path template", shorten(segment));
                 return r.error_with_hint(Code::Policy, message, "{*} or {**}, alone between slashes");
+            }
+            _ if !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=".contains(&b)) => {
+                let message = format!("{:?} cannot stand in a path template", shorten(segment));
+                return r.error(Code::Policy, message);
             }
             _ => {}
         }

@@ -37,9 +37,14 @@ pub enum HttpVersion {
     Client,
 }
 
-/// How HTTP is spoken on a port of that protocol; `None`: it is not.
+/// How HTTP is spoken on a port of that protocol; `None`: it is not. `originated`: the proxy begins TLS
+/// itself, so that requests may be routed to a port whose protocol is TLS.
 #[must_use]
-pub fn http_version(protocol: Protocol, pool: Option<&ConnectionPool>) -> Option<HttpVersion> {
+pub fn http_version(
+    protocol: Protocol,
+    pool: Option<&ConnectionPool>,
+    originated: bool,
+) -> Option<HttpVersion> {
     let http = http(pool);
     let client = http.is_some_and(|http| http.use_client_protocol);
     let upgrade = http.is_some_and(|http| http.h2_upgrade_policy == H2UpgradePolicy::Upgrade);
@@ -49,6 +54,9 @@ pub fn http_version(protocol: Protocol, pool: Option<&ConnectionPool>) -> Option
         told if told.is_http2() => Some(HttpVersion::Http2),
         Protocol::Http if upgrade => Some(HttpVersion::Http2),
         Protocol::Http => Some(HttpVersion::Http1),
+        told if told.is_tls() && originated => {
+            Some(if upgrade { HttpVersion::Http2 } else { HttpVersion::Http1 })
+        }
         _ => None,
     }
 }

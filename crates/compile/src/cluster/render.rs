@@ -75,6 +75,7 @@ impl<'v> Intent<'v> {
         let discovery = discovery(view, service, port, &policy);
         let by_caller = discovery == Discovery::OriginalDst;
         let subset_name = subset.map_or("", |subset| &subset.name);
+        let transport = Transport::of(view, service, port, subset_name, &policy, by_caller);
         Self {
             name: name::outbound(port.number, subset_name, &service.host),
             service,
@@ -83,8 +84,8 @@ impl<'v> Intent<'v> {
             rule,
             policy,
             discovery,
-            http: pool::http_version(port.protocol, policy.connection_pool),
-            transport: Transport::of(view, service, port, subset_name, &policy, by_caller),
+            http: pool::http_version(port.protocol, policy.connection_pool, transport.is_foreign_tls()),
+            transport,
         }
     }
 

@@ -107,7 +107,7 @@ fn to_address(cluster: Cluster, address: Address) -> Cluster {
 
 /// HTTP as the port declares it, or the caller's version where nothing is declared.
 fn http_options(protocol: Protocol, pool: Option<&ConnectionPool>) -> HashMap<String, Any> {
-    let Some(version) = pool::http_version(protocol, None) else { return HashMap::new() };
+    let Some(version) = pool::http_version(protocol, None, false) else { return HashMap::new() };
     let options = pool::http_options(version, pool, NameFromRequest::default());
     HashMap::from([(HTTP_OPTIONS.to_owned(), weft_proto::any::pack(&options))])
 }

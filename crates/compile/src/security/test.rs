@@ -46,6 +46,11 @@ pub enum Unusable {
     /// Not a port.
     #[error("{0:?} is not a port")]
     Port(String),
+    /// Not a template of a path.
+    #[error(
+        "{0:?} is not a template of a path: {{*}} and, after them, one {{**}} stand alone between slashes"
+    )]
+    Template(String),
     /// Not a service account.
     #[error("{0:?} is not a service account")]
     ServiceAccount(String),
@@ -85,7 +90,7 @@ fn atoms(ground: Ground<'_>, attribute: Attribute<'_>, value: &str) -> Result<Ve
         Attribute::Header(name) => source(Identifier::Header(Text::parse(value).header(name))),
         Attribute::Host => hosts(value).map(|test| Atom::Operation(permission(test))).collect(),
         Attribute::Method => operation(Rule::Header(Text::parse(value).header(":method"))),
-        Attribute::Path => operation(path(value)),
+        Attribute::Path => operation(path(value)?),
         Attribute::Port => operation(Rule::DestinationPort(port(value)?.into())),
         Attribute::DestinationIp => operation(Rule::DestinationIp(range(value)?)),
         Attribute::Sni => operation(Rule::RequestedServerName(Text::parse(value).matcher())),
@@ -155,17 +160,42 @@ fn hosts(value: &str) -> impl Iterator<Item = Rule> {
 }
 
 /// The path without its query; `{*}` is one segment, `{**}` any number.
-fn path(value: &str) -> Rule {
+fn path(value: &str) -> Result<Rule, Unusable> {
     if value.contains(['{', '}']) {
-        let template = value.replace("{**}", "**").replace("{*}", "*");
-        let config = UriTemplateMatchConfig { path_template: template };
-        return Rule::UriTemplate(TypedExtensionConfig {
+        let config = UriTemplateMatchConfig { path_template: template(value)? };
+        return Ok(Rule::UriTemplate(TypedExtensionConfig {
             name: "uri-template".to_owned(),
             typed_config: Some(weft_proto::any::pack(&config)),
-        });
+        }));
     }
     let path = path_matcher::Rule::Path(Text::parse(value).matcher());
-    Rule::UrlPath(PathMatcher { rule: Some(path) })
+    Ok(Rule::UrlPath(PathMatcher { rule: Some(path) }))
+}
+
+/// Envoy's form of a template. It must be one: Envoy does not refuse others here, it ends.
+fn template(value: &str) -> Result<String, Unusable> {
+    let bad = || Unusable::Template(value.to_owned());
+    let literal = |segment: &str| {
+        !segment.is_empty()
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()+,;:@=".contains(&b))
+    };
+    let mut template = String::with_capacity(value.len());
+    let mut segments = value.strip_prefix('/').ok_or_else(bad)?.split('/').peekable();
+    let mut ended = false;
+    while let Some(segment) = segments.next() {
+        template.push('/');
+        template.push_str(match segment {
+            "{*}" if !ended => "*",
+            "{**}" if !ended => {
+                ended = true;
+                "**"
+            }
+            "" if segments.peek().is_none() => "",
+            segment if literal(segment) => segment,
+            _ => return Err(bad()),
+        });
+    }
+    Ok(template)
 }
 
 fn port(value: &str) -> Result<u16, Unusable> {

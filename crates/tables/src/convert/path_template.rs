@@ -7,7 +7,7 @@ const REST: &str = r"[a-zA-Z0-9\-._~%!$&'()*+,;:@/]*";
 /// Most variables of one template, as in Envoy.
 const MAX_VARIABLES: usize = 5;
 
-/// A template as an expression: `*` is one segment, `**` any rest (only at the end), `{name}` and
+/// A template as an expression: `*` is one segment, `**` any number of them (the last operator), `{name}` and
 /// `{name=pattern}` are named groups. `None`: not a template.
 pub(crate) fn expression(template: &str) -> Option<String> {
     let mut out = Expression::default();
@@ -53,13 +53,11 @@ impl Expression {
 
     fn segments(&mut self, text: &str) -> Option<()> {
         for (index, segment) in text.split('/').enumerate() {
-            if self.ended {
-                return None;
-            }
             if index > 0 {
                 self.regex.push('/');
             }
             match segment {
+                "*" | "**" if self.ended => return None,
                 "*" => self.regex.push_str(SEGMENT),
                 "**" => {
                     self.ended = true;
@@ -88,7 +86,8 @@ mod tests {
         assert!(matches("/a/**", "/a/x/y/z"));
         assert!(matches("/{v=a/*}/c", "/a/x/c"));
         assert!(!matches("/a/*", "/a/"));
-        for bad in ["a", "/{", "/{a}/{a}", "/**/x", "/{a=**}/x", "/{1}", "/a*b"] {
+        assert!(matches("/a/**/z", "/a/x/y/z") && !matches("/a/**/z", "/a/x/y"));
+        for bad in ["a", "/{", "/{a}/{a}", "/**/*", "/**/{a}", "/{a=**}/*", "/{1}", "/a*b"] {
             assert_eq!(expression(bad), None, "{bad}");
         }
     }

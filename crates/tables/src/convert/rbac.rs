@@ -5,13 +5,14 @@ use std::sync::Arc;
 use weft_match::{CidrSet, StringMatcher};
 use weft_types::Name;
 
-use super::matcher;
 use super::reader::{Read, Reader};
 use super::unset::{ignore_set, refuse_set};
+use super::{matcher, path_template};
 use crate::filter::{MetadataMatcher, Permission, Principal, Rbac, RbacAction, RbacPolicy, RbacRules};
-use crate::pb::envoy::config::core::v3::CidrRange;
+use crate::pb::envoy::config::core::v3::{CidrRange, TypedExtensionConfig};
 use crate::pb::envoy::config::rbac::v3::{self as proto, permission::Rule, principal::Identifier};
 use crate::pb::envoy::extensions::filters::http::rbac::v3 as http;
+use crate::pb::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
 use crate::pb::envoy::r#type::matcher::v3::{self as matchers, value_matcher::MatchPattern};
 use crate::pb::envoy::r#type::v3::Int32Range;
 
@@ -110,7 +111,9 @@ fn permission(r: &mut Reader<'_>, proto: &proto::Permission) -> Read<Permission>
             Permission::Metadata(Arc::new(r.within("sourced_metadata", |r| sourced(r, metadata))?))
         }
         Some(Rule::Matcher(_)) => return Err(r.refuse_at("matcher", "not implemented")),
-        Some(Rule::UriTemplate(_)) => return Err(r.refuse_at("uri_template", "not implemented")),
+        Some(Rule::UriTemplate(config)) => {
+            Permission::UrlPath(r.within("uri_template", |r| uri_template(r, config))?)
+        }
         None => return Err(r.refuse("a permission needs a rule")),
     })
 }
@@ -178,6 +181,19 @@ fn url_path(r: &mut Reader<'_>, proto: &matchers::PathMatcher) -> Read<StringMat
         Some(matchers::path_matcher::Rule::Path(path)) => r.within("path", |r| matcher::string(r, path)),
         None => Err(r.refuse("path is required")),
     }
+}
+
+/// Reads a template as a test of the path without its query.
+fn uri_template(r: &mut Reader<'_>, proto: &TypedExtensionConfig) -> Read<StringMatcher> {
+    let TypedExtensionConfig { name: _, typed_config } = proto;
+    r.need("typed_config", typed_config.as_ref(), |r, any| {
+        r.unpack(any, |r, UriTemplateMatchConfig { path_template: template }| {
+            let expression = path_template::expression(template)
+                .and_then(|expression| weft_match::string::full_match(&expression).ok());
+            let refuse = || r.refuse_at("path_template", format!("{template:?} is not a template of a path"));
+            expression.map(StringMatcher::Regex).ok_or_else(refuse)
+        })
+    })
 }
 
 fn sourced(r: &mut Reader<'_>, proto: &proto::SourcedMetadata) -> Read<MetadataMatcher> {
