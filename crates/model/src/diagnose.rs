@@ -3,6 +3,7 @@
 //! A diagnostic never takes an object out of force: what can be done without the missing part is done.
 
 mod conflict;
+mod pod;
 mod reference;
 mod route;
 mod selection;
@@ -39,6 +40,8 @@ impl Together<'_> {
         self.rules(to);
         self.entries(to);
         self.sidecars(to);
+        self.pods(to);
+        self.target_ports(to);
         self.selectors(to);
         self.conflicts(to);
     }

@@ -11,7 +11,7 @@ mod backend;
 mod entry;
 mod instances;
 mod kubernetes;
-mod pods;
+pub(crate) mod pods;
 mod slice;
 
 use std::collections::{BTreeMap, HashMap};

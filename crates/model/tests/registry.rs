@@ -175,6 +175,30 @@ fn pods_name_their_owner_and_place() {
     assert_eq!((&*of("plain-pod").workload, of("plain-pod").canonical_name()), ("plain-pod", "plain"));
 }
 
+#[test]
+fn what_pods_say_and_cannot_be_read_is_told() {
+    let mesh = snapshot(
+        &[
+            service("books", "reviews").replace("targetPort: 8080", "targetPort: nobody"),
+            pod("books", "reviews", "v1", "10.0.0.300").replace(
+                "  labels:",
+                "  annotations: {weft.dev/ports: '80=81 x', weft.dev/bind: here}\n  labels:",
+            ),
+        ]
+        .concat(),
+    );
+    let lines: Vec<String> = mesh.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    let has = |part: &str| assert!(lines.iter().any(|line| line.contains(part)), "{part}\n{lines:#?}");
+    has(
+        "Service books/reviews: spec.ports[0].targetPort: no container of the chosen pods has a TCP port named nobody",
+    );
+    has("Pod books/reviews-v1: metadata.annotations[\"weft.dev/ports\"]: \"x\" is not PORT=PORT");
+    has("metadata.annotations[\"weft.dev/bind\"]: \"here\" is not an IP address");
+    has("status.podIP: \"10.0.0.300\" is not an IP address");
+    assert_eq!(mesh.workload("books", "reviews-v1").unwrap().app_port(80), 81);
+}
+
 fn entry(name: &str, host: &str, rest: &str) -> String {
     format!(
         "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {{name: {name}, namespace: \

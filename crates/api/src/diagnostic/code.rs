@@ -124,6 +124,8 @@ codes! {
     OutsideNeeded = 308,
     /// It selects no workload.
     NothingSelected = 309,
+    /// The annotation's value cannot be read.
+    Annotation = 310,
 }
 
 impl fmt::Display for Code {

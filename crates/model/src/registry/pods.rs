@@ -18,9 +18,9 @@ use crate::objects::Objects;
 use crate::workload::{ContainerPort, Workload};
 
 /// Where the application of each container port really listens (embedded mode).
-const PORTS: &str = "weft.dev/ports";
+pub(crate) const PORTS: &str = "weft.dev/ports";
 /// Where a gateway binds (embedded mode).
-const BIND: &str = "weft.dev/bind";
+pub(crate) const BIND: &str = "weft.dev/bind";
 /// Set at injection: `istio` says that the proxy takes mutual TLS (LB-01).
 pub(super) const TLS_MODE: &str = "security.istio.io/tlsMode";
 /// Network of a pod (CP-25).
@@ -176,8 +176,15 @@ fn owner<'p>(pod: &'p str, labels: &'p Labels) -> &'p str {
 
 /// Reads `9080=34567,9081=34568`; what is no such pair is skipped.
 fn app_ports(text: &str) -> BTreeMap<u16, u16> {
-    let pairs = text.split([',', ' ']).filter_map(|pair| pair.split_once('='));
-    pairs.filter_map(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?))).collect()
+    pairs(text).filter_map(Result::ok).collect()
+}
+
+/// The pairs of such a text, or what is no pair.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Result<(u16, u16), &str>> {
+    text.split([',', ' ']).filter(|pair| !pair.is_empty()).map(|pair| {
+        let (from, to) = pair.split_once('=').ok_or(pair)?;
+        Ok((from.parse().map_err(|_| pair)?, to.parse().map_err(|_| pair)?))
+    })
 }
 
 /// Where a workload is, by its labels (CP-27).
