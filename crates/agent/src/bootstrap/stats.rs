@@ -25,17 +25,22 @@ const SUFFIXES: &[&str] = &[
 ];
 
 /// Labels by the names that Istio gives them; first group: what is cut out of the name; second: the value.
-/// A cluster's name in Istio's form ends with its host, which has dots itself: known suffixes end it.
+///
+/// Names of clusters and prefixes of connection managers hold hosts and addresses, and so dots: they end
+/// where a counter's own name begins.
 const TAGS: &[(&str, &str)] = &[
-    ("cluster_name", r"^cluster\.((([^.|]*\|[^.;]*?[^;]*?(\.svc\.cluster\.local|;|\|\|))|[^.]+?)\.)"),
+    (
+        "cluster_name",
+        r"^cluster\.((.+?);?\.)(?:upstream_|circuit_breakers\.|membership_|lb_|ssl\.|http[123]\.|outlier_detection\.|assignment_|update_|bind_errors|max_host_weight|original_dst_host_invalid|retry_or_shadow_abandoned|client_ssl_socket_factory\.|init_fetch_timeout|version$|version_text$|warming_state$|(?:internal|external|canary)\.upstream_)",
+    ),
     ("tcp_prefix", r"^tcp\.((.*?)\.)\w+?$"),
     ("response_code", r"_rq(_(\d{3}))$"),
     ("response_code_class", r"_rq(_(\dxx))$"),
     (
         "http_conn_manager_prefix",
-        r"^http\.((((outbound|inbound)_[0-9a-fA-F.:\[\]]+_{1,2}[0-9]*)|[^.]+?)[.;])",
+        r"^http\.((.+?);?\.)(?:downstream_|no_route$|no_cluster$|rq_|rs_too_large$|tracing\.|rbac\.|ext_authz\.|fault\.|passthrough_internal_redirect)",
     ),
-    ("listener_address", r"^listener\.(([0-9a-fA-F._\[\]:]+?)\.)"),
+    ("listener_address", r"^listener\.(([0-9a-fA-F._\[\]:]+?)\.)(?:http\.|worker_|[a-z])"),
 ];
 
 /// Envoy's `stats_config`; `matcher` is Istio's `proxyStatsMatcher` and adds to the default.

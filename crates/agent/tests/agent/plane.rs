@@ -164,7 +164,11 @@ impl Provider for Nodes {
         self.calls.caller(metadata, peer).await
     }
 
-    fn open(&self, node: &Node, caller: &SpiffeId) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
+    async fn open(
+        &self,
+        node: &Node,
+        caller: &SpiffeId,
+    ) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
         if !node.id.ends_with(&format!("~{0}.svc.cluster.local", caller.namespace)) {
             return Err(Status::permission_denied("the node is not the caller's"));
         }

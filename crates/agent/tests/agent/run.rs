@@ -19,6 +19,7 @@ use weft_agent::identity::obtain;
 use weft_agent::node::Role;
 use weft_agent::run::{AgentConfig, AgentError, run};
 use weft_agent::settings::{Flags, Settings};
+use weft_proto::envoy::config::cluster::v3::Cluster;
 use weft_proto::envoy::config::listener::v3::Listener;
 use weft_proto::resource::{Resource, ResourceSet};
 use weft_proto::text;
@@ -101,10 +102,15 @@ impl Agent {
     }
 }
 
+const CLUSTER: &str = "outbound|9080|v1|reviews.default.svc.cluster.local";
+
 fn resources(address: SocketAddr, word: &str) -> Arc<ResourceSet> {
     let json = listener(address, "default", "ROOTCA", "DELTA_GRPC", word).to_string();
     let listener: Listener = text::parse_json(&json).accepted().unwrap();
+    let cluster: Cluster =
+        text::parse_json(&format!(r#"{{"name": "{CLUSTER}", "connect_timeout": "1s"}}"#)).accepted().unwrap();
     let mut set = ResourceSet::default();
+    set.insert(Resource::pack(CLUSTER, &cluster));
     set.insert(Resource::pack("mtls", &listener));
     Arc::new(set)
 }
@@ -173,8 +179,22 @@ async fn an_envoy_that_dies_is_started_again_and_a_second_order_ends_at_once() {
     let address = SocketAddr::new(ip, 9080);
     plane.resources.send_replace(resources(address, "here"));
     let nowhere = plane.folder.path().join("none");
-    let agent = Agent::start(&plane, ip, &[("TERMINATION_DRAIN_DURATION_SECONDS", "600")], nowhere);
+    let matcher =
+        r#"{"proxyStatsMatcher": {"inclusionPrefixes": ["cluster.outbound", "http.", "listener."]}}"#;
+    let environment = [("TERMINATION_DRAIN_DURATION_SECONDS", "600"), ("PROXY_CONFIG", matcher)];
+    let agent = Agent::start(&plane, ip, &environment, nowhere);
     agent.ready().await;
+    let metrics = agent.get(15020, "/stats/prometheus").await.unwrap();
+    let listener = format!("{{listener_address=\"{ip}_9080\"}}");
+    for line in [
+        format!("envoy_cluster_upstream_cx_total{{cluster_name=\"{CLUSTER}\"}}"),
+        format!("envoy_cluster_circuit_breakers_default_cx_open{{cluster_name=\"{CLUSTER}\"}}"),
+        "envoy_http_downstream_rq{response_code_class=\"2xx\",http_conn_manager_prefix=\"agent\"}"
+            .to_owned(),
+        format!("envoy_listener_downstream_cx_active{listener}"),
+    ] {
+        assert!(metrics.contains(&line), "no {line} in\n{metrics}");
+    }
     let first = agent.envoy().unwrap();
     kill(first, Signal::SIGKILL).unwrap();
     let begun = Instant::now();
