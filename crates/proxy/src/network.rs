@@ -54,6 +54,11 @@ pub(crate) fn admit(
     if filters.is_empty() {
         return Some(admission);
     }
+    // Counts what others refuse, too.
+    facts.istio = filters.iter().find_map(|filter| match filter {
+        NetworkFilter::IstioStats(config) => Some(config.clone()),
+        _ => None,
+    });
     let mut cx = Context { facts: facts.filter_facts(), ..Context::default() };
     for filter in filters {
         match filter {
@@ -64,6 +69,9 @@ pub(crate) fn admit(
                 let verdict = rbac_allows(rbac, &cx);
                 runtime.stats.rbac(&rbac.stat_prefix, verdict.allowed);
                 if !verdict.allowed {
+                    let policy = verdict.policy.as_deref().unwrap_or("none");
+                    let detail = format!("rbac_access_denied_matched_policy[{policy}]");
+                    facts.termination = detail.replace(|c: char| c.is_ascii_whitespace(), "_").into();
                     return None;
                 }
             }
@@ -83,7 +91,7 @@ pub(crate) fn admit(
                     }
                 }
             }
-            NetworkFilter::IstioStats(config) => facts.istio = Some(config.clone()),
+            NetworkFilter::IstioStats(_) => {}
         }
         cx.state.clone_from(&facts.state);
     }

@@ -182,6 +182,45 @@ fn both_sidecars_report_a_call_with_all_that_they_know() {
 }
 
 #[test]
+fn calls_of_grpc_count_messages_and_have_a_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    // One message, and the status in the head, as HTTP/1.1 can carry it.
+    let app = backend(|_| {
+        "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: 5\r\ncontent-length: 6\r\n\r\n\0\0\0\0\x01a".to_owned()
+    });
+    let client = Proxy::start(
+        |port, admin_port| {
+            let head = node("productpage-v1", "productpage", "v1") + &admin(admin_port);
+            bootstrap(
+                &head,
+                &[http_listener(("outbound", "OUTBOUND", port), (OUTBOUND, "a"), "name: out", &log)],
+                &[cluster("a", HOST, app, WORKLOAD, "")],
+            )
+        },
+        &[],
+    );
+    let two = "\0\0\0\0\x01a\0\0\0\0\0";
+    let answer = client.send(&format!(
+        "POST /shop.Reviews/Get HTTP/1.1\r\nhost: {HOST}\r\ncontent-type: application/grpc\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{two}",
+        two.len()
+    ));
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let body = page(&client, |body| !samples(body, "istio_requests_total").is_empty());
+    assert_valid(&body);
+    let expect = [("request_protocol", "grpc"), ("grpc_response_status", "5"), ("response_code", "200")];
+    assert_labels(&samples(&body, "istio_requests_total")[0], &expect);
+    for (name, count) in [("istio_request_messages_total", 2.0), ("istio_response_messages_total", 1.0)] {
+        let messages = samples(&body, name);
+        assert_eq!((messages.len(), messages[0].1), (1, count), "{name}");
+        assert_labels(&messages[0], &[("reporter", "source"), ("destination_workload", "reviews-v2")]);
+        // Who and whom alone, as Istio counts them.
+        assert_eq!(messages[0].0.len(), 20);
+    }
+}
+
+#[test]
 fn calls_that_fail_are_reported_by_the_client_alone() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
@@ -247,18 +286,18 @@ fn echo() -> u16 {
     port
 }
 
-#[test]
-fn connections_of_bytes_are_counted_while_they_last() {
-    let dir = tempfile::tempdir().unwrap();
-    let files = mesh::pki::issue(dir.path(), &["productpage", "reviews"]);
+/// A server's sidecar for opaque bytes, and a client's of that service account.
+fn tcp_pair(dir: &std::path::Path, account: &str) -> (Proxy, Proxy) {
+    let files = mesh::pki::issue(dir, &[account, "reviews"]);
     let app = echo();
     let server = Proxy::start(
         |port, admin_port| {
             let head = node("reviews-v2", "reviews", "v2") + &admin(admin_port);
             let tls = server_tls(&files[1], "istio-peer-exchange, h2, http/1.1");
+            let log = dir.join("server.log");
             bootstrap(
                 &head,
-                &[tcp_listener(("inbound", "INBOUND", port), "inbound|9000||", &tls)],
+                &[tcp_listener(("inbound", "INBOUND", port), "inbound|9000||", &tls, &log)],
                 &[cluster("inbound|9000||", HOST, app, "", "")],
             )
         },
@@ -269,14 +308,22 @@ fn connections_of_bytes_are_counted_while_they_last() {
             let head = node("productpage-v1", "productpage", "v1") + &admin(admin_port);
             let name = format!("outbound|9000||{HOST}");
             let tls = client_tls(&files[0], "istio-peer-exchange, istio");
+            let log = dir.join("client.log");
             bootstrap(
                 &head,
-                &[tcp_listener(("outbound", "OUTBOUND", port), &name, "name: out")],
+                &[tcp_listener(("outbound", "OUTBOUND", port), &name, "name: out", &log)],
                 &[cluster(&name, HOST, server.port, WORKLOAD, &tls)],
             )
         },
         &[],
     );
+    (client, server)
+}
+
+#[test]
+fn connections_of_bytes_are_counted_while_they_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, server) = tcp_pair(dir.path(), "productpage");
     let mut stream = TcpStream::connect(("127.0.0.1", client.port)).unwrap();
     stream.write_all(&[7; 500]).unwrap();
     let mut back = [0; 500];
@@ -311,6 +358,29 @@ fn connections_of_bytes_are_counted_while_they_last() {
     for proxy in [&client, &server] {
         page(proxy, |body| bytes(body, "istio_tcp_connections_closed_total") == Some(1.0));
     }
+    let line = line(&dir.path().join("server.log"));
+    assert!(line.contains("] \"- - -\" 0 - - - \"-\" 500 500 "), "{line}");
+    assert!(line.ends_with(&format!("outbound_.80_._.{HOST} -")), "{line}");
+}
+
+#[test]
+fn connections_that_are_denied_are_logged_with_the_policy_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, server) = tcp_pair(dir.path(), "guest");
+    let mut stream = TcpStream::connect(("127.0.0.1", client.port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"x").unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+    let line = line(&dir.path().join("server.log"));
+    let denied =
+        "] \"- - -\" 0 - - rbac_access_denied_matched_policy[ns[shop]-policy[no_guests]-rule[0]] \"-\" ";
+    assert!(line.contains(denied), "{line}");
+    let body = page(&server, |body| !samples(body, "istio_tcp_connections_closed_total").is_empty());
+    let closed = &samples(&body, "istio_tcp_connections_closed_total")[0];
+    assert_eq!(closed.1, 1.0);
+    assert_labels(closed, &[("source_principal", "spiffe://cluster.local/ns/shop/sa/guest")]);
 }
 
 #[test]

@@ -246,6 +246,7 @@ fn base<'a>(worker: &'a Worker, facts: &'a ConnFacts) -> LogRecord<'a> {
         now: Some(SystemTime::now()),
         duration: Some(facts.start.elapsed()),
         hostname: &worker.process.hostname,
+        termination: &facts.termination,
         downstream: downstream(facts, &[], &[]),
         ..LogRecord::default()
     }

@@ -46,6 +46,8 @@ pub(crate) struct ConnFacts {
     pub(crate) state: State,
     /// How Istio counts it, where it is opaque bytes; `None`: not at all.
     pub(crate) istio: Option<Arc<IstioStats>>,
+    /// Why we ended it, in Envoy's words; empty: we did not.
+    pub(crate) termination: Box<str>,
     /// When it was accepted.
     pub(crate) began: SystemTime,
     /// The same on the monotonic clock.

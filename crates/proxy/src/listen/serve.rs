@@ -42,6 +42,7 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         local_uris: Vec::new(),
         state: Default::default(),
         istio: None,
+        termination: Box::default(),
         began: SystemTime::now(),
         start: Instant::now(),
     };

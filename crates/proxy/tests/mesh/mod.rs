@@ -61,6 +61,7 @@ pub(crate) fn http_listener(
         "- name: {name}
   traffic_direction: {direction}
   address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+  listener_filters: [{{name: tls, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}}}]
   filter_chains:
   - {more}
     filters:
@@ -82,17 +83,29 @@ pub(crate) fn http_listener(
 }
 
 /// A listener for opaque bytes.
-pub(crate) fn tcp_listener((name, direction, port): (&str, &str, u16), cluster: &str, more: &str) -> String {
+pub(crate) fn tcp_listener(
+    (name, direction, port): (&str, &str, u16),
+    cluster: &str,
+    more: &str,
+    log: &Path,
+) -> String {
     format!(
         "- name: {name}
   traffic_direction: {direction}
   address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}
+  listener_filters: [{{name: tls, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}}}]
   filter_chains:
   - {more}
     filters:
+    - {{name: rbac, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.network.rbac.v3.RBAC, stat_prefix: 'tcp.',
+       rules: {{action: DENY, policies: {{'ns[shop]-policy[no guests]-rule[0]': {{permissions: [{{any: true}}],
+         principals: [{{authenticated: {{principal_name: {{suffix: /sa/guest}}}}}}]}}}}}}}}}}
     - {{name: istio.metadata_exchange, typed_config: {{'@type': {TYPE}/envoy.tcp.metadataexchange.config.MetadataExchange, protocol: istio-peer-exchange}}}}
     - {{name: istio.stats, typed_config: {{'@type': {TYPE}/stats.PluginConfig, tcp_reporting_duration: 0.1s}}}}
-    - {{name: tcp, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: {name}, cluster: '{cluster}'}}}}\n"
+    - {{name: tcp, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy, stat_prefix: {name}, cluster: '{cluster}',
+       access_log: [{{name: file, typed_config: {{'@type': {TYPE}/envoy.extensions.access_loggers.file.v3.FileAccessLog,
+         path: {log}, log_format: {{text_format_source: {{inline_string: \"{ISTIO_FORMAT}\"}}}}}}}}]}}}}\n",
+        log = log.display(),
     )
 }
 
