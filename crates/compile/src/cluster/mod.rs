@@ -47,7 +47,11 @@ pub fn resources(view: &View<'_>, set: &mut ResourceSet) {
             }
         }
     }
-    for cluster in [fixed::passthrough(view), fixed::black_hole(view)] {
+    let mut more = vec![fixed::black_hole(view)];
+    if !view.proxy.is_router() {
+        more.push(fixed::passthrough(view));
+    }
+    for cluster in more {
         set.insert(Resource::pack(cluster.name.as_str(), &cluster));
     }
 }

@@ -2,13 +2,11 @@
 
 use std::net::IpAddr;
 
-use weft_model::MtlsMode;
 use weft_proto::envoy::config::core::v3::TrafficDirection;
 use weft_proto::envoy::config::listener::v3::{FilterChain, Listener, ListenerFilter};
 
 use super::port::InboundPort;
-use super::shape::{Spoken, looks_for_http, shapes};
-use super::{Ground, VIRTUAL_INBOUND, VIRTUAL_INBOUND_PORT, chain};
+use super::{Ground, VIRTUAL_INBOUND, VIRTUAL_INBOUND_PORT, chain, inspector};
 use crate::filter::{self, access_log};
 use crate::message::{bool_value, duration, ip_address, socket_address};
 use crate::proxy::Interception;
@@ -34,8 +32,10 @@ fn virtual_inbound(ground: &Ground<'_>, ports: &[InboundPort]) -> Listener {
     filter_chains.extend(chain::passthrough(ground, ports));
     filter_chains.extend(redirected().flat_map(|port| chain::of_port(ground, port)));
     let mut listener_filters = vec![filter::original_dst()];
-    // Chains for ports that no service has always look for both.
-    listener_filters.extend([filter::tls_inspector(), filter::http_inspector()]);
+    let by_port = inspector::by_port(ground, ports);
+    listener_filters.extend(inspector::only_where(filter::tls_inspector(), &by_port, |looks| looks.for_tls));
+    listener_filters
+        .extend(inspector::only_where(filter::http_inspector(), &by_port, |looks| looks.for_http));
     let tproxy = ground.context.proxy.interception == Interception::Tproxy;
     Listener {
         name: VIRTUAL_INBOUND.to_owned(),
@@ -47,15 +47,10 @@ fn virtual_inbound(ground: &Ground<'_>, ports: &[InboundPort]) -> Listener {
 
 /// A port's own listener.
 fn bound(ground: &Ground<'_>, port: &InboundPort, address: IpAddr) -> Listener {
-    let shapes = shapes(Spoken::of(port.protocol), ground.mode(port));
+    let looks = inspector::of_port(ground, port);
     let mut listener_filters = Vec::new();
-    // A server that speaks first would wait for a client's first byte.
-    if ground.mode(port) != MtlsMode::Disable || port.tls.is_some() {
-        listener_filters.push(filter::tls_inspector());
-    }
-    if shapes.iter().any(looks_for_http) {
-        listener_filters.push(filter::http_inspector());
-    }
+    listener_filters.extend(looks.for_tls.then(filter::tls_inspector));
+    listener_filters.extend(looks.for_http.then(filter::http_inspector));
     Listener {
         name: format!("{address}_{}", port.number),
         address: Some(ip_address(address, port.number)),

@@ -18,6 +18,7 @@
 
 mod chain;
 mod cluster;
+mod inspector;
 mod listener;
 mod port;
 mod route;

@@ -1,0 +1,9 @@
+//! What sidecars and gateways get for calls to others: names, bytes, behaviour, and real Envoy's opinion.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
+
+mod bookinfo;
+mod envoy;
+mod golden;
+mod laws;
+mod rules;
+mod world;
