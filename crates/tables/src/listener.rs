@@ -1,5 +1,6 @@
 //! Listeners.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Listener {
     pub backlog: u32,
     /// Run before a chain is chosen, in order.
     pub filters: Vec<ListenerFilter>,
+    /// Which of them are passed over, and for which connections (`filter_disabled`).
+    pub unless: Vec<(ListenerFilter, PortTest)>,
     /// Time for all listener filters (default 15 s; `None`: no limit; `listener_filters_timeout`).
     pub filters_timeout: Option<Duration>,
     /// After that time go on without what they would have found, instead of closing.
@@ -65,4 +68,42 @@ pub enum ListenerFilter {
         /// Connections without the header are served too (`allow_requests_without_proxy_protocol`).
         optional: bool,
     },
+}
+
+impl Listener {
+    /// Whether a filter looks at connections to that address.
+    #[must_use]
+    pub fn runs(&self, filter: &ListenerFilter, local: Option<SocketAddr>) -> bool {
+        let mut tests = self.unless.iter().filter(|(of, _)| of == filter);
+        !tests.any(|(_, test)| test.holds(local.map(|address| address.port())))
+    }
+}
+
+/// A test of the port that a connection goes to (`ListenerFilterChainMatchPredicate`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortTest {
+    /// Any port, even if it is not known.
+    Any,
+    /// From the first port up to but not including the second, which may be 65536.
+    Within(u16, u32),
+    /// Not.
+    Not(Box<PortTest>),
+    /// One of them.
+    OneOf(Vec<PortTest>),
+    /// All of them.
+    All(Vec<PortTest>),
+}
+
+impl PortTest {
+    /// Whether it holds.
+    #[must_use]
+    pub fn holds(&self, port: Option<u16>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Within(from, to) => port.is_some_and(|port| port >= *from && u32::from(port) < *to),
+            Self::Not(test) => !test.holds(port),
+            Self::OneOf(tests) => tests.iter().any(|test| test.holds(port)),
+            Self::All(tests) => tests.iter().all(|test| test.holds(port)),
+        }
+    }
 }

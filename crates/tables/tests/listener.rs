@@ -250,3 +250,36 @@ fn criteria_that_envoy_refuses_are_refused() {
         assert_eq!(paths(&findings), [format!("filter_chains[0].filter_chain_match.{path}")], "{criteria}");
     }
 }
+
+#[test]
+fn a_filter_is_passed_over_for_some_ports() {
+    let filter = |test: &str| {
+        format!(
+            "name: l\naddress: {{socket_address: {{address: 127.0.0.1, port_value: 1}}}}\nfilter_chains: [{{}}]\n\
+             listener_filters: [{{name: t, filter_disabled: {test}, typed_config: \
+             {{'@type': type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector}}}}]"
+        )
+    };
+    let one = "destination_port_range: {start: 80, end: 81}";
+    let two = "destination_port_range: {start: 90, end: 100}";
+    for (test, looked_at) in [
+        (format!("{{{one}}}"), vec![79, 81, 90]),
+        (format!("{{or_match: {{rules: [{{{one}}}, {{{two}}}]}}}}"), vec![79, 81]),
+        (format!("{{not_match: {{{one}}}}}"), vec![80]),
+        ("{any_match: true}".to_owned(), vec![]),
+    ] {
+        let (l, _) = listener(&filter(&test)).unwrap();
+        let at = |port: u16| Some(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+        let runs = |port: &u16| l.runs(&ListenerFilter::TlsInspector, at(*port));
+        assert_eq!([79, 80, 81, 90].into_iter().filter(runs).collect::<Vec<u16>>(), looked_at, "{test}");
+    }
+    for (test, path) in [
+        ("{}", ""),
+        ("{any_match: false}", ".any_match"),
+        ("{destination_port_range: {start: 2, end: 2}}", ".destination_port_range"),
+        ("{or_match: {rules: [{any_match: true}]}}", ".or_match"),
+    ] {
+        let findings = listener(&filter(test)).unwrap_err();
+        assert_eq!(paths(&findings), [format!("listener_filters[0].filter_disabled{path}")], "{test}");
+    }
+}

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use weft_simulate::{Call, Outcome};
+use weft_tables::listener::ListenerFilter;
 
-use crate::world::{APP, embedded, judge, mesh, mutual, redirected, request, resources, tables};
+use crate::world::{APP, embedded, envoy_takes, judge, mesh, mutual, redirected, request, resources, tables};
 
 const IDENTITY: &str = "cluster.local/ns/books/sa/client";
 
@@ -94,6 +95,36 @@ fn a_port_may_have_a_mode_of_its_own_whether_a_service_has_it_or_not() {
     assert_eq!(chain(&yaml, 6000, http()), "virtualInbound-catchall-http http");
     assert_eq!(chain(&yaml, 6001, http()), "-");
     assert_eq!(chain(&yaml, 9000, opaque()), "-");
+}
+
+/// A server that speaks first would wait for its client's first bytes for ever.
+#[test]
+fn nobody_looks_at_ports_whose_chains_do_not_need_it() {
+    let looks = |yaml: &str, port: u16| {
+        let tables = tables(&mesh(yaml), &redirected());
+        let listener = &tables.listeners["virtualInbound"];
+        let local = Some(SocketAddr::from(([127, 64, 0, 2], port)));
+        let runs = |filter| listener.filters.contains(&filter) && listener.runs(&filter, local);
+        (runs(ListenerFilter::TlsInspector), runs(ListenerFilter::HttpInspector))
+    };
+    let permissive = |port| looks(APP, port);
+    assert_eq!(
+        [permissive(9000), permissive(7000), permissive(6000)],
+        [(true, false), (true, true), (true, true)]
+    );
+    let off = peer_authentication("{mtls: {mode: DISABLE}}");
+    assert_eq!(
+        [looks(&off, 9000), looks(&off, 8080), looks(&off, 7000)],
+        [(false, false), (false, false), (false, true)]
+    );
+    let strict = peer_authentication(
+        "{selector: {matchLabels: {app: app}}, mtls: {mode: STRICT}, portLevelMtls: {9000: {mode: DISABLE}, 6000: {mode: DISABLE}}}",
+    );
+    assert_eq!([looks(&strict, 9000), looks(&strict, 8080)], [(false, false), (true, false)]);
+    assert_eq!([looks(&strict, 6000), looks(&strict, 6001)], [(false, true), (true, false)]);
+    for yaml in [APP, &off, &strict] {
+        envoy_takes(&mesh(yaml), &redirected());
+    }
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(crate) async fn inspect(
 ) -> Result<(), InspectError> {
     let all = async {
         for filter in &listener.filters {
+            if !listener.runs(filter, facts.local) {
+                continue;
+            }
             run(filter, listener, stream, facts).await?;
         }
         Ok(())

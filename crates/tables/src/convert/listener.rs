@@ -89,8 +89,12 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Listener) -> Read<Listener
     ignore_set!(r, "there is no such limit", ignore_global_conn_limit, bypass_overload_manager);
 
     let addresses = addresses(r, name, address.as_ref(), additional_addresses, listener_specifier.as_ref())?;
-    let mut filters: Vec<ListenerFilter> =
-        r.each("listener_filters", listener_filters, listener_filter::read)?.into_iter().flatten().collect();
+    let read = r.each("listener_filters", listener_filters, listener_filter::read)?.into_iter().flatten();
+    let (mut filters, mut unless) = (Vec::new(), Vec::new());
+    for (filter, disabled) in read {
+        unless.extend(disabled.map(|test| (filter.clone(), test)));
+        filters.push(filter);
+    }
     let mut chains = Vec::with_capacity(filter_chains.len());
     let mut refused = None;
     for (index, one) in filter_chains.iter().enumerate() {
@@ -134,6 +138,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Listener) -> Read<Listener
         reuse_port: bool_or(enable_reuse_port.as_ref(), true),
         backlog: u32_or(tcp_backlog_size.as_ref(), BACKLOG),
         filters,
+        unless,
         filters_timeout: r.limit(
             "listener_filters_timeout",
             listener_filters_timeout.as_ref(),

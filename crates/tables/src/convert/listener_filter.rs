@@ -2,7 +2,8 @@
 
 use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
-use crate::listener::ListenerFilter;
+use crate::listener::{ListenerFilter, PortTest};
+use crate::pb::envoy::config::listener::v3::listener_filter_chain_match_predicate::Rule;
 use crate::pb::envoy::config::listener::v3::{self as proto, listener_filter::ConfigType};
 use crate::pb::envoy::extensions::filters::listener::http_inspector::v3::HttpInspector;
 use crate::pb::envoy::extensions::filters::listener::original_dst::v3::OriginalDst;
@@ -10,12 +11,19 @@ use crate::pb::envoy::extensions::filters::listener::proxy_protocol::v3::{
     ProxyProtocol, proxy_protocol::TlvLocation,
 };
 use crate::pb::envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector;
+use crate::pb::envoy::r#type::v3::Int32Range;
 
-/// Reads a listener filter; `None`: one that is passed over.
-pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::ListenerFilter) -> Read<Option<ListenerFilter>> {
+/// Most nested tests of a port.
+const MAX_DEPTH: usize = 16;
+
+/// Reads a listener filter, and for which connections it is passed over; `None`: one that always is.
+pub(crate) fn read(
+    r: &mut Reader<'_>,
+    proto: &proto::ListenerFilter,
+) -> Read<Option<(ListenerFilter, Option<PortTest>)>> {
     let proto::ListenerFilter { name, filter_disabled, config_type } = proto;
     r.text("name", name)?;
-    refuse_set!(r, "not implemented", filter_disabled);
+    let disabled = r.maybe("filter_disabled", filter_disabled.as_ref(), |r, test| port_test(r, test, 0))?;
     let any = match config_type {
         Some(ConfigType::TypedConfig(any)) => any,
         Some(ConfigType::ConfigDiscovery(_)) => {
@@ -23,7 +31,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::ListenerFilter) -> Read<Op
         }
         None => return Err(r.refuse("typed_config is required")),
     };
-    r.within("typed_config", |r| {
+    let filter = r.within("typed_config", |r| {
         let any = &*expanded(r, any)?;
         if holds::<OriginalDst>(any) {
             r.unpack(any, |_, OriginalDst {}| Ok(Some(ListenerFilter::OriginalDst)))
@@ -39,6 +47,43 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::ListenerFilter) -> Read<Op
         } else {
             Err(r.refuse(format!("the listener filter {:?} is not implemented", type_name(any))))
         }
+    })?;
+    Ok(filter.map(|filter| (filter, disabled)))
+}
+
+fn port_test(
+    r: &mut Reader<'_>,
+    proto: &proto::ListenerFilterChainMatchPredicate,
+    depth: usize,
+) -> Read<PortTest> {
+    let proto::ListenerFilterChainMatchPredicate { rule } = proto;
+    if depth > MAX_DEPTH {
+        return Err(r.refuse("nested too deeply"));
+    }
+    let several = |r: &mut Reader<'_>,
+                   proto::listener_filter_chain_match_predicate::MatchSet { rules }: &_| {
+        if rules.len() < 2 {
+            return Err(r.refuse("at least two rules are required"));
+        }
+        r.each("rules", rules, |r, rule| port_test(r, rule, depth + 1))
+    };
+    Ok(match rule {
+        Some(Rule::OrMatch(set)) => PortTest::OneOf(r.within("or_match", |r| several(r, set))?),
+        Some(Rule::AndMatch(set)) => PortTest::All(r.within("and_match", |r| several(r, set))?),
+        Some(Rule::NotMatch(rule)) => {
+            PortTest::Not(Box::new(r.within("not_match", |r| port_test(r, rule, depth + 1))?))
+        }
+        Some(Rule::AnyMatch(true)) => PortTest::Any,
+        Some(Rule::AnyMatch(false)) => return Err(r.refuse_at("any_match", "must be true")),
+        Some(Rule::DestinationPortRange(Int32Range { start, end })) => {
+            match (u16::try_from(*start), u32::try_from(*end)) {
+                (Ok(start), Ok(end)) if u32::from(start) < end && end <= 65_536 => {
+                    PortTest::Within(start, end)
+                }
+                _ => return Err(r.refuse_at("destination_port_range", "not a range of ports")),
+            }
+        }
+        None => return Err(r.refuse("a predicate needs a rule")),
     })
 }
 
