@@ -189,8 +189,7 @@ async fn an_envoy_that_dies_is_started_again_and_a_second_order_ends_at_once() {
     for line in [
         format!("envoy_cluster_upstream_cx_total{{cluster_name=\"{CLUSTER}\"}}"),
         format!("envoy_cluster_circuit_breakers_default_cx_open{{cluster_name=\"{CLUSTER}\"}}"),
-        "envoy_http_downstream_rq{response_code_class=\"2xx\",http_conn_manager_prefix=\"agent\"}"
-            .to_owned(),
+        "envoy_http_downstream_rq{response_code_class=\"2xx\",http_conn_manager_prefix=\"agent\"}".to_owned(),
         format!("envoy_listener_downstream_cx_active{listener}"),
     ] {
         assert!(metrics.contains(&line), "no {line} in\n{metrics}");
