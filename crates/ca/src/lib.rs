@@ -14,6 +14,8 @@
 //!  WorkloadCertificate ──► rotation::renew_at: half of its life
 //! ```
 //!
+//! [`Authority::serve`] issues the control plane's own certificate, in the names that proxies verify.
+//!
 //! Semantics are those of Istio's authority (inventory rows CP-17, CP-19 and SD-17).
 //!
 //! # Invariants

@@ -39,10 +39,10 @@ fn whole(type_url: &str, nonce: &str, names: &[&str]) -> Ask {
 /// The responses to a request, each as `(short type, names, removed)`.
 fn ask<P: Protocol>(session: &mut Session<P>, ask: Ask) -> Vec<(String, Vec<String>, Vec<String>)> {
     session.receive(ask, NOW).unwrap();
-    told(session.poll(NOW))
+    told(&session.poll(NOW))
 }
 
-fn told(replies: Vec<Reply>) -> Vec<(String, Vec<String>, Vec<String>)> {
+fn told(replies: &[Reply]) -> Vec<(String, Vec<String>, Vec<String>)> {
     let texts = |names: Vec<&Arc<str>>| names.into_iter().map(ToString::to_string).collect();
     let one = |reply: &Reply| {
         let kind = reply.type_url.rsplit('.').next().unwrap().to_owned();
@@ -88,9 +88,9 @@ fn all_types_are_answered_even_with_nothing_and_unknown_names_as_not_there() {
     assert_eq!(ask(&mut session, delta(CLUSTER, "1", &[])), vec![]);
     assert_eq!(ask(&mut session, delta(ROUTE_CONFIGURATION, "2", &[])), vec![]);
     session.set(set(&[(ROUTE_CONFIGURATION, "web", "1")]));
-    assert_eq!(told(session.poll(NOW)), vec![], "no listeners were asked for yet");
+    assert_eq!(told(&session.poll(NOW)), vec![], "no listeners were asked for yet");
     let later = session.wake_at().unwrap();
-    assert_eq!(told(session.poll(later)), said("RouteConfiguration", &["web"], &[]));
+    assert_eq!(told(&session.poll(later)), said("RouteConfiguration", &["web"], &[]));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn what_was_refused_is_remembered_and_not_repeated() {
         let refused = Ask { refusal, ..delta(CLUSTER, &nonce, &[]) };
         assert_eq!(ask(&mut session, refused), vec![]);
         session.set(set(&[(CLUSTER, "a", version), (LISTENER, "unasked", version)]));
-        assert_eq!(told(session.poll(NOW)), said("Cluster", &["a"], &[]));
+        assert_eq!(told(&session.poll(NOW)), said("Cluster", &["a"], &[]));
     }
     let nacks = session.status().nacks;
     assert_eq!(nacks.len(), 2);
@@ -152,9 +152,9 @@ fn an_answer_that_never_comes_holds_up_nobody_for_ever() {
     assert_eq!(ask(&mut session, delta(CLUSTER, "", &["*"])), said("Cluster", &["a"], &[]));
     assert_eq!(ask(&mut session, delta(LISTENER, "", &["*"])), vec![]);
     let later = session.wake_at().unwrap();
-    assert_eq!(told(session.poll(later)), said("Listener", &["in"], &[]));
+    assert_eq!(told(&session.poll(later)), said("Listener", &["in"], &[]));
     session.set(set(&[(CLUSTER, "b", "1"), (LISTENER, "in", "1")]));
-    assert_eq!(told(session.poll(later)), said("Cluster", &["b"], &[]), "what is gone is not said yet");
+    assert_eq!(told(&session.poll(later)), said("Cluster", &["b"], &[]), "what is gone is not said yet");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn one(stream: &StreamStatus) -> Value {
         "generation": session.generation,
         "inSync": is_in_sync(stream),
         "types": types,
-        "nacks": session.nacks.iter().map(nack).collect::<Vec<_>>(),
+        "nacks": session.nacks.iter().map(|one| nack(one)).collect::<Vec<_>>(),
     })
 }
 

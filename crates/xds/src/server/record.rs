@@ -80,7 +80,7 @@ pub struct SessionStatus {
     /// By type URL.
     pub types: BTreeMap<Arc<str>, TypeStatus>,
     /// The last refusals, oldest first.
-    pub nacks: VecDeque<Nack>,
+    pub nacks: VecDeque<Arc<Nack>>,
 }
 
 /// A stream.

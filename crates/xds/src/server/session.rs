@@ -29,7 +29,7 @@ pub struct Session<P> {
     channels: BTreeMap<(Role, Arc<str>), Channel>,
     patience: Patience,
     responses: u64,
-    nacks: VecDeque<Nack>,
+    nacks: VecDeque<Arc<Nack>>,
     protocol: PhantomData<fn(P)>,
 }
 
@@ -156,7 +156,8 @@ impl<P: Protocol> Session<P> {
                     let mut names = flight.names;
                     names.truncate(Nack::NAMES);
                     let type_url = key.1.clone();
-                    self.nacks.push_back(Nack { type_url, response: sent, code, message, names, after: now });
+                    let nack = Nack { type_url, response: sent, code, message, names, after: now };
+                    self.nacks.push_back(Arc::new(nack));
                     while self.nacks.len() > self.limits.nacks {
                         self.nacks.pop_front();
                     }

@@ -151,7 +151,7 @@ impl Client {
         };
         let ack = Ask { type_url: type_url.to_owned(), nonce: reply.nonce, refusal, names };
         // Before and after the new subscriptions, as clients differ.
-        let at = if ack.nonce.len() % 2 == 0 { 0 } else { asks.len() };
+        let at = if ack.nonce.ends_with(['0', '2', '3', '7', '8']) { 0 } else { asks.len() };
         asks.insert(at, ack);
         asks
     }
