@@ -56,9 +56,25 @@ fn install_packages() -> Result<()> {
     must(install)
 }
 
+/// Prometheus's own parser, which judges pages of metrics. The package is unpacked, not installed: it
+/// would start a server.
+fn unpack_promtool() -> Result<()> {
+    let folder = Path::new("target/tools/prometheus");
+    if folder.join("usr/bin/promtool").exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    must(command(&["apt-get", "update", "-qq"]))?;
+    let unpack = "apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb";
+    let mut fetch = command(&["sh", "-c", unpack]);
+    fetch.current_dir(folder);
+    must(fetch)
+}
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_packages()?;
+    unpack_promtool()?;
     if !Path::new(VENV).join("bin/pip").exists() {
         std::fs::create_dir_all("target/tools")?;
         must(command(&["python3", "-m", "venv", VENV]))?;

@@ -61,10 +61,13 @@ impl Node {
     }
 }
 
+/// Workloads by what described them; `None`: it was no description.
+type Known = HashMap<Box<[u8]>, Option<Arc<Workload>>>;
+
 /// What one worker remembers of peers, so that a header that came before is not read again.
 #[derive(Default)]
 pub struct Memory {
-    known: RefCell<HashMap<Box<[u8]>, Option<Arc<Workload>>>>,
+    known: RefCell<Known>,
     told: RefCell<HashMap<Vec<Box<str>>, Rc<str>>>,
 }
 

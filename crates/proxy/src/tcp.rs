@@ -182,7 +182,7 @@ async fn now_and_then(report: Option<&mut Report>, counts: &Counts) {
             report.bytes(counts.received.get(), counts.sent.get());
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Bytes as they come, for a copy that is cut off.

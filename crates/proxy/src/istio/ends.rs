@@ -110,12 +110,12 @@ pub(super) fn tell<R>(seen: &Seen, node: &Workload, count: impl FnOnce(&Call<'_>
             }
         }
         Called::Host(host, name) => {
-            let fallback = match seen.reporter {
+            // A server that is not told for whom it answers answers for itself.
+            let own = match seen.reporter {
                 Reporter::Source => "",
                 Reporter::Destination => here.canonical_service,
             };
-            let or_own = |text: &'_ str| if text.is_empty() { fallback } else { "" };
-            service.host = if host.is_empty() { or_own("") } else { host };
+            service.host = if host.is_empty() { own } else { host };
             service.name = name.unwrap_or(service.host);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn count(down: &Downstream) {
         peer,
         peer_principal: Principal::peer(tls),
         local_principal: Principal::local(tls),
-        called: called(config, route, cluster.as_deref(), &record.request.authority),
+        called: called(config, route, cluster, &record.request.authority),
         protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
         code,
         grpc_status: grpc.then(|| status_of_call(down, code)),
