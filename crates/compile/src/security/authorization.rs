@@ -136,9 +136,9 @@ fn stage_rules(stage: &Stage, policies: &[Arc<Object>], domains: &TrustDomains, 
         let dry = object.meta.annotations.get(DRY_RUN).is_some_and(|value| value == "true");
         let into = if dry { &mut shadow } else { &mut enforced };
         if dry {
-            shadows = true
+            shadows = true;
         } else {
-            enforces = true
+            enforces = true;
         }
         add(into, stage, object, policy, domains, tcp);
     }

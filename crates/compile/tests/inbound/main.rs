@@ -5,6 +5,7 @@
 mod bookinfo;
 mod chains;
 mod gateways;
+mod oracle;
 mod policies;
 mod renderings;
 mod world;

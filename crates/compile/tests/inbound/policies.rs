@@ -8,16 +8,16 @@ use weft_tables::Tables;
 use crate::world::{APP, embedded, envoy_takes, judge, mesh, mesh_with, mutual, request, tables};
 
 /// One row: the rules of a policy, and calls with what becomes of them.
-struct Row {
-    what: &'static str,
-    action: &'static str,
-    rules: &'static str,
-    allowed: &'static [&'static str],
-    denied: &'static [&'static str],
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) rules: &'static str,
+    pub(crate) allowed: &'static [&'static str],
+    pub(crate) denied: &'static [&'static str],
 }
 
 /// Calls are `IDENTITY METHOD HOST PATH [HEADER=VALUE]`; the identity `-` is plaintext.
-const ROWS: &[Row] = &[
+pub(crate) const ROWS: &[Row] = &[
     Row {
         what: "rules: [{}] matches all",
         action: "ALLOW",

@@ -123,24 +123,31 @@ pub(crate) fn tables(snapshot: &Snapshot, proxy: &Proxy) -> Arc<Tables> {
     Arc::new(tables)
 }
 
-/// Asks real Envoy whether it takes the bootstrap.
-pub(crate) fn envoy_takes(snapshot: &Snapshot, proxy: &Proxy) {
+/// Real Envoy with a bootstrap in a folder.
+pub(crate) fn envoy(bootstrap: &Bootstrap, dir: &std::path::Path) -> Command {
     let envoy = std::env::var_os("WEFT_ENVOY").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/envoy"),
         PathBuf::from,
     );
-    let wire = prost::Message::encode_to_vec(&boot(snapshot, proxy));
+    let wire = prost::Message::encode_to_vec(bootstrap);
     let schema = MessageType::find("envoy.config.bootstrap.v3.Bootstrap").expect("a schema");
     let style = weft_proto::json::Style { redact: false, ..weft_proto::json::Style::default() };
     let json = weft_proto::json::to_json(schema, &wire, style).expect("JSON");
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = dir.path().join("bootstrap.json");
-    std::fs::write(&path, json.to_string()).expect("a file");
+    let path = dir.join("bootstrap.json");
+    std::fs::write(&path, format!("{json:#}")).expect("a file");
     let mut command = Command::new(envoy);
-    command.args(["--mode", "validate", "-l", "critical", "-c"]).arg(&path);
-    let output = command.output().expect("Envoy: set WEFT_ENVOY, or `cargo xtask tools` installs it");
+    command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "critical", "-c"]).arg(&path);
+    command
+}
+
+/// Asks real Envoy whether it takes the bootstrap.
+pub(crate) fn envoy_takes(snapshot: &Snapshot, proxy: &Proxy) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = envoy(&boot(snapshot, proxy), dir.path());
+    let output = command.args(["--mode", "validate"]).output();
+    let output = output.expect("Envoy: set WEFT_ENVOY, or `cargo xtask tools` installs it");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{json:#}");
+    assert!(output.status.success(), "{said}");
 }
 
 /// Judges a call.
