@@ -75,6 +75,15 @@ impl Ports {
         self.any()
     }
 
+    /// A port for the control plane: the well-known one for the mesh at the usual ingress. A mesh beside it
+    /// looks elsewhere from the beginning, or two that start together would both find that one free.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn control(&mut self, wanted: u16, ingress: u16) -> Result<u16> {
+        if ingress == FIRST_PORT { self.prefer(wanted) } else { self.any() }
+    }
+
     /// A free port for an application; where to begin looking depends on this process, so that two programs
     /// that look at the same time seldom meet.
     ///

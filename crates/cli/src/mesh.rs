@@ -74,8 +74,8 @@ impl Mesh {
             dir,
             owned,
             pid: std::process::id(),
-            grpc: ports.prefer(GRPC)?,
-            http: ports.prefer(HTTP)?,
+            grpc: ports.control(GRPC, ingress)?,
+            http: ports.control(HTTP, ingress)?,
             ingress,
             block,
         };
