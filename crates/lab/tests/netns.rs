@@ -110,7 +110,12 @@ fn bootstrap(target: SocketAddr) -> Value {
             "listeners": [
                 {"name": "virtualOutbound", "address": address("0.0.0.0", OUTBOUND_PORT), "use_original_dst": true,
                  "filter_chains": [{"filters": [passthrough]}]},
-                {"name": VIRTUAL, "bind_to_port": false, "filter_chains": [{"filters": [manager]}],
+                // Found only if the listener that takes the connection over looks at it itself.
+                {"name": VIRTUAL, "bind_to_port": false,
+                 "listener_filters": [typed("envoy.filters.listener.http_inspector",
+                     "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector", json!({}))],
+                 "filter_chains": [{"filters": [manager],
+                     "filter_chain_match": {"application_protocols": ["http/1.1"]}}],
                  "address": address(&virtual_address.ip().to_string(), virtual_address.port())},
             ],
             "clusters": [

@@ -237,7 +237,7 @@ impl Mesh {
     /// As [`call::get`].
     pub async fn debug(&self, path: &str) -> Result<Answer> {
         let to = SocketAddr::new([127, 0, 0, 1].into(), HTTP);
-        call::get(&self.control, to, path, &[("host", "weftd"), ("connection", "close")]).await
+        call::get(&self.control, to, path, &[("host", "localhost"), ("connection", "close")]).await
     }
 
     /// Where the control plane takes proxies.
@@ -464,8 +464,12 @@ impl Mesh {
     }
 }
 
+/// For whoever looks for a fault: `WEFT_LAB_HOLD` keeps a mesh so many seconds before it is taken down, and
+/// `WEFT_LAB_LOGS=keep` keeps its folder.
 impl Drop for Mesh {
     fn drop(&mut self) {
+        let hold = std::env::var("WEFT_LAB_HOLD").ok().and_then(|seconds| seconds.parse().ok());
+        std::thread::sleep(Duration::from_secs(hold.unwrap_or(0)));
         if std::env::var_os("WEFT_LAB_LOGS").is_some_and(|value| value == "keep") {
             let kept = std::env::temp_dir().join(format!("weft-lab-kept-{}", std::process::id()));
             let _ = std::process::Command::new("cp").arg("-r").arg(self.dir.path()).arg(kept).status();

@@ -50,7 +50,17 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
     let _serving = worker.serving();
     stats.connection_began();
     let mut stream = Prefixed::new(accepted.stream);
-    let outcome = inspect(&listener, &mut stream, &mut facts).await;
+    let mut active = runtime.active.clone();
+    let mut outcome = inspect(&listener, &mut stream, &mut facts).await;
+    if outcome.is_ok()
+        && listener.use_original_dst
+        && let Some(other) = facts.original.and_then(|to| worker.process.listener_for(to))
+    {
+        // Whoever takes the connection over looks at it with his own filters.
+        outcome = inspect(&other.config, &mut stream, &mut facts).await;
+        facts.listener = other.config.clone();
+        active = other;
+    }
     if let Err(error) = outcome {
         match error {
             InspectError::Timeout => stats.inc(|s| s.downstream_pre_cx_timeout),
@@ -60,13 +70,6 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         }
         stats.connection_ended();
         return;
-    }
-    let mut active = runtime.active.clone();
-    if listener.use_original_dst
-        && let Some(other) = facts.original.and_then(|to| worker.process.listener_for(to))
-    {
-        facts.listener = other.config.clone();
-        active = other;
     }
     let Some(chain) = choose(&facts.listener, &facts) else {
         stats.inc(|s| s.no_filter_chain_match);
