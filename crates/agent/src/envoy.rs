@@ -1,5 +1,6 @@
 //! Envoy as a child: started, started again when it dies, drained and ended.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 pub struct EnvoyConfig {
     /// The program.
     pub program: PathBuf,
+    /// What stands before its own command; empty: nothing does.
+    pub launcher: Vec<OsString>,
     /// Its bootstrap.
     pub bootstrap: PathBuf,
     /// Its admin page.
@@ -164,8 +167,15 @@ pub fn code(ended: ExitStatus) -> u8 {
 }
 
 fn start(config: &EnvoyConfig) -> Result<Child, EnvoyError> {
-    let mut command = Command::new(&config.program);
+    let failed = |source| EnvoyError::Start { program: config.program.clone(), source };
+    // A launcher would find out too late that there is no such file.
+    if config.program.components().nth(1).is_some() {
+        std::fs::metadata(&config.program).map_err(failed)?;
+    }
+    let mut whole = config.launcher.iter().map(OsString::as_os_str).chain([config.program.as_os_str()]);
+    let mut command = Command::new(whole.next().unwrap_or(config.program.as_os_str()));
     command
+        .args(whole)
         .arg("-c")
         .arg(&config.bootstrap)
         .args(["--drain-time-s", &config.drain_time.as_secs().to_string()])
@@ -177,7 +187,7 @@ fn start(config: &EnvoyConfig) -> Result<Child, EnvoyError> {
     if config.concurrency > 0 {
         command.args(["--concurrency", &config.concurrency.to_string()]);
     }
-    command.spawn().map_err(|source| EnvoyError::Start { program: config.program.clone(), source })
+    command.spawn().map_err(failed)
 }
 
 /// Lets connections end: Envoy tells its clients, we wait, then it ends. Source: SD-19.

@@ -1,6 +1,7 @@
 //! The agent put together: identity, sockets, bootstrap, Envoy.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub struct AgentConfig {
     pub settings: Settings,
     /// The Envoy program.
     pub envoy: PathBuf,
+    /// What stands before Envoy's own command: a program that becomes Envoy; empty: nothing does.
+    pub launcher: Vec<OsString>,
     /// Socket of a SPIRE agent to look for, by custom [`WORKLOAD_SOCKET`].
     pub workload_socket: PathBuf,
     /// The environment, for what only the agent reads (`ISTIO_PROMETHEUS_ANNOTATIONS`,
@@ -87,7 +90,7 @@ pub enum AgentError {
 /// # Errors
 /// Something that is needed from the start is not there; the control plane is not among it.
 pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentError> {
-    let AgentConfig { settings, envoy, workload_socket, environment, seed } = config;
+    let AgentConfig { settings, envoy, launcher, workload_socket, environment, seed } = config;
     let variable = |name: &str| environment.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let application = variable("ISTIO_PROMETHEUS_ANNOTATIONS").map(Scrape::read).transpose();
     let application = application.map_err(AgentError::Variable)?.flatten();
@@ -138,6 +141,7 @@ pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentErr
     let pages = tokio::spawn(status::serve(listener, status.clone()));
     let config = EnvoyConfig {
         program: envoy,
+        launcher,
         bootstrap: file,
         admin: reach(settings.admin),
         concurrency: settings.concurrency,
@@ -153,6 +157,8 @@ pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentErr
     Ok(envoy::code(ended?))
 }
 
+type Unchanging = (watch::Sender<Option<Arc<weft_ca::WorkloadCertificate>>>, watch::Sender<Option<String>>);
+
 /// Where Envoy's secrets come from.
 struct Secrets {
     socket: PathBuf,
@@ -160,8 +166,7 @@ struct Secrets {
     problem: watch::Receiver<Option<String>>,
     _own: Option<(Identity, SecretServer)>,
     /// Keeps the watches of a foreign agent's secrets open; they never change.
-    _foreign:
-        Option<(watch::Sender<Option<Arc<weft_ca::WorkloadCertificate>>>, watch::Sender<Option<String>>)>,
+    _foreign: Option<Unchanging>,
 }
 
 fn secrets(

@@ -274,17 +274,19 @@ impl Settings {
     }
 }
 
-fn malformed(from: &str, value: &str, reason: impl ToString) -> SettingsError {
-    SettingsError::Malformed { from: from.to_owned(), value: value.to_owned(), reason: reason.to_string() }
+fn malformed(from: &str, value: &str, reason: impl Into<String>) -> SettingsError {
+    SettingsError::Malformed { from: from.to_owned(), value: value.to_owned(), reason: reason.into() }
 }
 
 fn json(from: &str, text: &str) -> Result<Json, SettingsError> {
-    let value: Json = serde_json::from_str(text).map_err(|error| malformed(from, text, error))?;
+    let value: Json = serde_json::from_str(text).map_err(|error| malformed(from, text, error.to_string()))?;
     if value.is_object() { Ok(value) } else { Err(malformed(from, text, "not a JSON object")) }
 }
 
 fn address(text: &str) -> Result<String, SettingsError> {
-    let ip: IpAddr = text.parse().map_err(|error| malformed("--ip or INSTANCE_IP", text, error))?;
+    let ip: IpAddr = text.parse().map_err(|error: std::net::AddrParseError| {
+        malformed("--ip or INSTANCE_IP", text, error.to_string())
+    })?;
     Ok(ip.to_string())
 }
 
@@ -319,14 +321,16 @@ fn labels(
             .collect();
     }
     if let Some(text) = variable {
-        return serde_json::from_str(text).map_err(|error| malformed("ISTIO_METAJSON_LABELS", text, error));
+        return serde_json::from_str(text)
+            .map_err(|error| malformed("ISTIO_METAJSON_LABELS", text, error.to_string()));
     }
     // The downward API writes key="value", the value quoted as in Go, which for labels is as in JSON.
     file.unwrap_or_default()
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| {
-            let value = serde_json::from_str(value).map_err(|error| malformed(POD_LABELS, value, error))?;
+            let value = serde_json::from_str(value)
+                .map_err(|error| malformed(POD_LABELS, value, error.to_string()))?;
             Ok((key.to_owned(), value))
         })
         .collect()

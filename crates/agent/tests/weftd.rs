@@ -231,6 +231,11 @@ async fn envoys_and_our_proxy_speak_mutual_tls_under_weftd() {
     sleep(Duration::from_millis(700)).await;
     assert_eq!(get(address, 9080, "/").await.as_deref(), Ok("hello"));
     assert_eq!(ending.await.unwrap(), 0);
-    assert_eq!(terminate(caller).await, 0);
     assert_eq!(terminate(own).await, 0);
+
+    // An agent that is killed takes its Envoy along.
+    assert!(get(one, 15000, "/ready").await.is_ok());
+    let mut caller = caller;
+    caller.kill().await.unwrap();
+    mesh.until("Envoy has ended", async || get(one, 15000, "/ready").await.is_err()).await;
 }

@@ -1,9 +1,15 @@
 //! `weft-proxy agent`: a real Envoy under the control plane, as Istio's agent runs it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use tokio::signal::unix::{SignalKind, signal};
 use weft_agent::envoy::Orders;
 use weft_agent::node::Role;
@@ -43,7 +49,8 @@ pub(crate) fn run(flags: AgentFlags) -> anyhow::Result<ExitCode> {
     weft_net::rlimit::raise_open_files().ok();
     let seed = serving::seed(0);
     let workload_socket = PathBuf::from(WORKLOAD_SOCKET);
-    let config = AgentConfig { settings, envoy, workload_socket, environment, seed };
+    let launcher = launcher()?;
+    let config = AgentConfig { settings, envoy, launcher, workload_socket, environment, seed };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -60,4 +67,37 @@ pub(crate) fn run(flags: AgentFlags) -> anyhow::Result<ExitCode> {
         run_agent(config, orders).await.map_err(anyhow::Error::from)
     })?;
     Ok(ExitCode::from(code))
+}
+
+/// Flags of the hidden subcommand that stands between the agent and Envoy for a moment.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EndWithParent {
+    /// Process id of the agent.
+    #[arg(long)]
+    parent: i32,
+
+    /// The program and its arguments.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+/// What stands before Envoy's own command: this program, which asks the kernel to end it with the agent,
+/// lest an agent that is killed leave an Envoy with its ports behind.
+fn launcher() -> anyhow::Result<Vec<OsString>> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let parent = std::process::id().to_string();
+    Ok(vec![own.into(), "end-with-parent".into(), "--parent".into(), parent.into(), "--".into()])
+}
+
+/// Becomes the program; the order to end with the parent stays.
+///
+/// # Errors
+/// The parent has ended already, or the program cannot be run.
+pub(crate) fn end_with_parent(flags: EndWithParent) -> anyhow::Result<ExitCode> {
+    let EndWithParent { parent, command } = flags;
+    set_pdeathsig(Signal::SIGTERM).context("the kernel does not take the order to end with the agent")?;
+    anyhow::ensure!(getppid().as_raw() == parent, "the agent has ended already");
+    let Some((program, arguments)) = command.split_first() else { anyhow::bail!("no program is named") };
+    let error = std::process::Command::new(program).args(arguments).exec();
+    Err(error).with_context(|| format!("cannot start Envoy {}; name it with --envoy", program.display()))
 }

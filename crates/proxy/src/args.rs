@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use weft_agent::settings::Flags;
 
-use crate::agent::AgentFlags;
+use crate::agent::{AgentFlags, EndWithParent};
 
 /// Weft's data plane: runs an ordinary Envoy bootstrap (`--config FILE`), or under a control plane
 /// (`sidecar`, `router`),
@@ -35,6 +35,9 @@ pub(crate) enum Command {
     Router(Box<Flags>),
     /// Run an Envoy: its configuration and identity come from the control plane.
     Agent(Box<AgentFlags>),
+    /// Become a program that ends with its parent; how `agent` starts Envoy.
+    #[command(hide = true)]
+    EndWithParent(EndWithParent),
 }
 
 /// Running a bootstrap.

@@ -22,6 +22,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Sidecar(flags)), _) => sidecar::run(*flags, Role::Sidecar),
         (Some(Command::Router(flags)), _) => sidecar::run(*flags, Role::Router),
         (Some(Command::Agent(flags)), _) => agent::run(*flags),
+        (Some(Command::EndWithParent(flags)), _) => agent::end_with_parent(flags),
         (None, Some(args)) => bootstrap(&args),
         (None, None) => Err(anyhow::anyhow!("give --config FILE, or a subcommand; --help lists them")),
     };

@@ -49,7 +49,7 @@ impl Wanted {
     }
 
     /// Whether it comes from files, which are looked at now and then.
-    pub(super) fn from_files(&self) -> bool {
+    pub(super) fn is_of_files(&self) -> bool {
         matches!(self, Self::CertificateFiles { .. } | Self::RootsFile(_))
     }
 }

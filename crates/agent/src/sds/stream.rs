@@ -76,7 +76,7 @@ impl Subscriptions {
 
     /// Whether files have to be looked at.
     pub(super) fn watch_files(&self) -> bool {
-        self.names.values().any(|entry| entry.wanted.from_files())
+        self.names.values().any(|entry| entry.wanted.is_of_files())
     }
 
     /// What is new for this stream. `all` gives everything that there is once anything is new.

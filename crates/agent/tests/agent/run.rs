@@ -62,7 +62,14 @@ impl Agent {
         let environment: BTreeMap<String, String> =
             environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let settings = Settings::resolve(flags, Role::Sidecar, &environment, None).unwrap();
-        let config = AgentConfig { settings, envoy: envoy::binary(), workload_socket, environment, seed: 7 };
+        let config = AgentConfig {
+            settings,
+            envoy: envoy::binary(),
+            launcher: Vec::new(),
+            workload_socket,
+            environment,
+            seed: 7,
+        };
         let orders = Orders::new();
         let stop = orders.giver();
         let task = tokio::spawn(run(config, orders));
