@@ -46,12 +46,26 @@ pub mod route;
 pub mod security;
 pub mod view;
 
+use weft_api::Diagnostic;
 use weft_model::Snapshot;
 use weft_proto::resource::{Resource, ResourceSet};
 
 pub use capabilities::{Capabilities, Flavor};
 pub use proxy::{Interception, NodeError, Proxy, Role};
 use view::View;
+
+/// What objects say without effect on a proxy. The same is said for many proxies: it counts once.
+#[must_use]
+pub fn diagnose(snapshot: &Snapshot, proxy: &Proxy) -> Vec<Diagnostic> {
+    let view = View::new(snapshot, proxy);
+    let mut said = cluster::diagnose(&view);
+    said.extend(security::diagnose(snapshot, proxy));
+    match proxy.role {
+        Role::Sidecar => said.extend(route::diagnose(&view)),
+        Role::Router => said.extend(gateway::diagnose(snapshot, proxy)),
+    }
+    said
+}
 
 /// All resources of a proxy.
 #[must_use]

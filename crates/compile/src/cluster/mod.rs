@@ -12,6 +12,7 @@
 //! - `istio-peer-exchange` is offered only by proxies that have the filter (SD-10).
 
 mod balancer;
+mod diagnose;
 mod fixed;
 pub mod name;
 mod outlier;
@@ -28,6 +29,7 @@ use crate::endpoint;
 use crate::view::View;
 
 pub use balancer::Balancer;
+pub use diagnose::diagnose;
 pub use policy::Policy;
 pub(crate) use pool::tcp_idle_timeout;
 pub use pool::{HttpVersion, http_version};

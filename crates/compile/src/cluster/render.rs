@@ -5,20 +5,23 @@ use weft_model::DestinationRuleView;
 use weft_model::endpoint::EndpointAddress;
 use weft_model::service::{Registry, Resolution, Service, ServicePort};
 use weft_proto::any::pack;
-use weft_proto::envoy::config::cluster::v3::Cluster;
 use weft_proto::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy,
 };
+use weft_proto::envoy::config::cluster::v3::{Cluster, Filter};
 use weft_proto::envoy::config::core::v3::Metadata;
 use weft_proto::google::protobuf::value::Kind;
 use weft_proto::google::protobuf::{ListValue, Value};
+use weft_proto::istio::metadata_exchange::MetadataExchange;
 
 use super::balancer::{self, Balancer};
 use super::policy::Policy;
 use super::pool::{self, HttpVersion, NameFromRequest};
 use super::transport::{self, Transport};
 use super::{name, tls};
+use crate::filter::PEER_METADATA_FILTER;
 use crate::message::{ads, duration, structure, text};
+use crate::security::tls::PEER_EXCHANGE;
 use crate::view::View;
 use crate::{endpoint, provenance};
 
@@ -114,6 +117,10 @@ impl<'v> Intent<'v> {
             proxy_header: transport::proxy_header(&self.policy),
         };
         tls::apply(&mut cluster, &self.transport, offer);
+        if view.proxy.capabilities.tcp_peer_metadata && self.transport.is_istio() {
+            // Who offers the exchange must do it: the other end waits for it, and sends its own part.
+            cluster.filters = vec![peer_exchange()];
+        }
         if let Some(version) = self.http {
             let server_name = self.transport.needs_server_name(self.http);
             let unnamed = matches!(&self.transport, Transport::Tls(tls) if tls.subject_alt_names.is_empty()
@@ -179,6 +186,11 @@ impl<'v> Intent<'v> {
         provenance::add_istio(&mut metadata, facts);
         metadata
     }
+}
+
+fn peer_exchange() -> Filter {
+    let config = MetadataExchange { protocol: PEER_EXCHANGE.to_owned(), ..Default::default() };
+    Filter { name: PEER_METADATA_FILTER.to_owned(), typed_config: Some(pack(&config)), ..Default::default() }
 }
 
 fn subset_index(object: &weft_api::Object, name: &str) -> usize {

@@ -83,6 +83,12 @@ impl<'r> Transport<'r> {
         matches!(self, Self::Tls(_))
     }
 
+    /// Whether calls may be wrapped in the mesh's own TLS.
+    #[must_use]
+    pub fn is_istio(&self) -> bool {
+        matches!(self, Self::Auto(_) | Self::Mutual(_))
+    }
+
     /// Whether the server name must come from each request.
     #[must_use]
     pub fn needs_server_name(&self, http: Option<HttpVersion>) -> bool {

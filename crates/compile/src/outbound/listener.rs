@@ -17,6 +17,7 @@ use crate::cluster::name::{BLACK_HOLE, PASSTHROUGH};
 use crate::filter::{self, Direction, HttpManagerSpec, Routes, TcpSpec, access_log};
 use crate::message::{bool_value, cidr, duration, ip_address, socket_address, u32_value};
 use crate::provenance;
+use crate::route;
 use crate::view::View;
 
 /// Name of the listener that redirected traffic comes to.
@@ -61,7 +62,7 @@ pub(super) fn render(view: &View<'_>, port: u16, place: Place, plan: &Listening)
         });
         listener.filter_chains.push(FilterChain {
             filter_chain_match: criteria,
-            filters: vec![http(view, routes, &format!("outbound_{text}_{port};"), plan.connect)],
+            filters: vec![http(view, routes, &format!("outbound_{text}_{port};"), plan)],
             ..Default::default()
         });
     }
@@ -116,15 +117,20 @@ fn wildcard(view: &View<'_>) -> &'static str {
 /// Connections to what no service has.
 fn unknown(view: &View<'_>, name: &str) -> FilterChain {
     let cluster = match view.outbound_mode() {
-        OutboundMode::AllowAny if !view.proxy.is_embedded() => PASSTHROUGH,
-        OutboundMode::AllowAny | OutboundMode::RegistryOnly => BLACK_HOLE,
+        OutboundMode::AllowAny => match route::egress_proxy(view) {
+            Some(target) => target.cluster,
+            None if view.proxy.is_embedded() => BLACK_HOLE.to_owned(),
+            None => PASSTHROUGH.to_owned(),
+        },
+        OutboundMode::RegistryOnly => BLACK_HOLE.to_owned(),
     };
-    FilterChain { filters: filters(view, proxy(cluster)), name: name.to_owned(), ..Default::default() }
+    FilterChain { filters: filters(view, proxy(&cluster)), name: name.to_owned(), ..Default::default() }
 }
 
-fn http(view: &View<'_>, routes: &str, stat_prefix: &str, connect: bool) -> Filter {
+fn http(view: &View<'_>, routes: &str, stat_prefix: &str, plan: &Listening) -> Filter {
     let mut spec = HttpManagerSpec::new(Direction::Outbound, stat_prefix, Routes::Rds(routes.to_owned()));
-    spec.connect = connect;
+    spec.connect = plan.connect;
+    spec.grpc_web = plan.grpc_web;
     filter::http_manager_filter(view.filters(), spec)
 }
 

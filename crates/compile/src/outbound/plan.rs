@@ -43,6 +43,8 @@ pub struct Listening {
     pub detect: bool,
     /// CONNECT requests are carried.
     pub connect: bool,
+    /// gRPC-Web is spoken by some.
+    pub grpc_web: bool,
     /// Other connections, by what can be seen of them.
     pub chains: Vec<Chain>,
     /// All others; by the mesh's mode for unknown ones if `None`.
@@ -153,6 +155,7 @@ impl Plan {
         listening.service.get_or_insert_with(|| service.clone());
         if http {
             listening.http.get_or_insert_with(|| routes.clone());
+            listening.grpc_web |= port.protocol == Protocol::GrpcWeb;
             // Where the address is the service's own and HTTP is declared, nothing else is expected.
             listening.detect |= shared || own_routes;
         }

@@ -8,6 +8,7 @@ use weft_proto::envoy::config::route::v3::route_action::hash_policy::{
     ConnectionProperties, Cookie, CookieAttribute, Header, PolicySpecifier, QueryParameter,
 };
 
+use crate::capabilities::Flavor;
 use crate::cluster::{Balancer, Policy, name};
 use crate::message::duration;
 use crate::view::View;
@@ -60,7 +61,9 @@ impl<'v> Target<'v> {
 }
 
 /// What a request's hash is made from (DR-06).
-pub(super) fn hash_policy(hash: &ConsistentHash) -> Option<HashPolicy> {
+pub(super) fn hash_policy(view: &View<'_>, hash: &ConsistentHash) -> Option<HashPolicy> {
+    // Our proxy makes cookies without attributes, and would refuse the configuration.
+    let attributes = view.proxy.capabilities.flavor != Flavor::Weft;
     let text = |text: &Option<String>| text.clone().filter(|t| !t.is_empty());
     let specifier = if let Some(header_name) = text(&hash.http_header_name) {
         PolicySpecifier::Header(Header { header_name, ..Default::default() })
@@ -73,6 +76,7 @@ pub(super) fn hash_policy(hash: &ConsistentHash) -> Option<HashPolicy> {
             attributes: cookie
                 .attributes
                 .iter()
+                .filter(|_| attributes)
                 .map(|a| CookieAttribute { name: a.name.clone(), value: a.value.clone().unwrap_or_default() })
                 .collect(),
         })

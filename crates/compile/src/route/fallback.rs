@@ -13,6 +13,8 @@ use crate::view::View;
 
 /// What calls get that may not go anywhere.
 const BAD_GATEWAY: u32 = 502;
+/// The port of an egress proxy that names none.
+const HTTP_PORT: u16 = 80;
 
 /// The route to all endpoints of a service's port.
 pub(super) fn of_service(view: &View<'_>, service: &Service, port: u16) -> Route {
@@ -31,16 +33,21 @@ pub(super) fn of_service(view: &View<'_>, service: &Service, port: u16) -> Route
     }
 }
 
+/// Where calls to unknown hosts go instead of out by themselves (SC-05).
+pub(crate) fn egress_proxy<'v>(view: &'v View<'_>) -> Option<Target<'v>> {
+    let to = view.scope.as_ref()?.egress_proxy.as_ref()?;
+    Some(Target::of(view, to, HTTP_PORT))
+}
+
 /// The host that takes all requests no other takes. `chosen`: the proxy knows which address was called.
 pub(super) fn any(view: &View<'_>, chosen: bool) -> VirtualHost {
-    let (name, action, remove) = if view.outbound_mode() == OutboundMode::AllowAny && chosen {
-        let target = Target {
-            cluster: PASSTHROUGH.to_owned(),
-            port: 0,
-            hash: None,
-            foreign_tls: false,
-            external: true,
-        };
+    let passthrough = || {
+        let cluster = PASSTHROUGH.to_owned();
+        Target { cluster, port: 0, hash: None, foreign_tls: false, external: true }
+    };
+    let allowed = view.outbound_mode() == OutboundMode::AllowAny;
+    let target = egress_proxy(view).or_else(|| chosen.then(passthrough)).filter(|_| allowed);
+    let (name, action, remove) = if let Some(target) = target {
         let mut forward = forward::of_target(view, &target);
         // Nobody knows whether what is out there may be asked twice.
         forward.action.retry_policy = None;

@@ -41,7 +41,7 @@ pub(super) fn of_rule(view: &View<'_>, rule: &HttpRoute, arrived: u16, changes: 
         timeout: Some(duration(rule.timeout.unwrap_or(Duration::ZERO))),
         retry_policy: retry::policy(rule.retries.as_ref(), targets.iter().any(|(_, t)| t.hash.is_some())),
         request_mirror_policies: mirrors(view, rule, arrived),
-        hash_policy: hashes(&targets),
+        hash_policy: hashes(view, &targets),
         ..Default::default()
     };
     let mut forward = around(view, targets.iter().map(|(_, target)| target));
@@ -78,7 +78,7 @@ pub(super) fn of_target(view: &View<'_>, target: &Target<'_>) -> Forward {
         cluster_specifier: Some(ClusterSpecifier::Cluster(target.cluster.clone())),
         timeout: Some(duration(Duration::ZERO)),
         retry_policy: retry::policy(None, target.hash.is_some()),
-        hash_policy: target.hash.and_then(hash_policy).into_iter().collect(),
+        hash_policy: target.hash.and_then(|hash| hash_policy(view, hash)).into_iter().collect(),
         ..Default::default()
     };
     forward
@@ -118,9 +118,11 @@ fn weighted(to: &HttpRouteDestination, target: &Target<'_>) -> ClusterWeight {
     }
 }
 
-fn hashes(targets: &[(&HttpRouteDestination, Target<'_>)]) -> Vec<HashPolicy> {
+fn hashes(view: &View<'_>, targets: &[(&HttpRouteDestination, Target<'_>)]) -> Vec<HashPolicy> {
     let mut policies = Vec::new();
-    for policy in targets.iter().filter_map(|(_, target)| target.hash.and_then(hash_policy)) {
+    for policy in
+        targets.iter().filter_map(|(_, target)| target.hash.and_then(|hash| hash_policy(view, hash)))
+    {
         if !policies.contains(&policy) {
             policies.push(policy);
         }

@@ -29,7 +29,7 @@ pub fn gateway_routes(view: &View<'_>, table: &RouteTable) -> RouteConfiguration
         let audience = Audience { gateways: &[&*server.gateway_name], port };
         for vs in view.snapshot.virtual_services_for_gateway(&server.gateway_name) {
             let bound = server.hosts_of(&vs);
-            if bound.is_empty() {
+            if bound.is_empty() || !vs.export_to.admits(&view.proxy.namespace) {
                 continue;
             }
             let routes = rule::routes(view, &vs, audience);

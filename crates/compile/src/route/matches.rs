@@ -52,10 +52,15 @@ pub(super) fn is_everything(block: &HttpMatch) -> bool {
         && query_params.is_empty()
 }
 
+/// Whether a block asks for a claim of a token.
+pub(super) fn asks_for_claims(block: &HttpMatch) -> bool {
+    block.headers.keys().chain(block.without_headers.keys()).any(|name| name.starts_with(CLAIM))
+}
+
 /// The criteria of a block. `None`: it asks for a claim of a token, and without token authentication no
 /// request has any, so that it matches nothing.
 pub(super) fn criteria(block: &HttpMatch) -> Option<RouteMatch> {
-    if block.headers.keys().chain(block.without_headers.keys()).any(|name| name.starts_with(CLAIM)) {
+    if asks_for_claims(block) {
         return None;
     }
     let mut headers: Vec<HeaderMatcher> =

@@ -15,6 +15,7 @@
 
 mod answer;
 mod destination;
+mod diagnose;
 mod domains;
 mod fallback;
 mod filters;
@@ -27,5 +28,7 @@ mod rule;
 mod sidecar;
 
 pub(crate) use destination::Target;
+pub use diagnose::diagnose;
+pub(crate) use fallback::egress_proxy;
 pub use gateway::gateway_routes;
 pub(crate) use sidecar::{configuration, find};

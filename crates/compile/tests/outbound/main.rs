@@ -2,8 +2,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 
 mod bookinfo;
+mod egress;
 mod envoy;
 mod golden;
 mod laws;
 mod rules;
+mod transport;
 mod world;

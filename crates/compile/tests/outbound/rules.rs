@@ -122,7 +122,7 @@ fn unknown_hosts_go_out_or_nowhere() {
                    default}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n";
     let world = World::new(&[BOOKINFO, sidecar], &world::sidecar(Capabilities::PLAIN));
     assert_eq!(world.get(LISTENER, "example.com", "/", &[]), "502 -");
-    let tcp = world.judge(&Call::tcp("virtualOutbound"), 1);
+    let tcp = world.judge(&crate::egress::outside(), 1);
     assert!(world::said(&tcp).starts_with("closed"), "{}", world::said(&tcp));
 }
 
