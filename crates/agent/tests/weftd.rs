@@ -146,6 +146,8 @@ impl Mesh {
             .args(["--bind", &ip.to_string(), "--admin", &format!("{ip}:15000")])
             .args(["--concurrency", "1", "--drain-time-s", "2"])
             .env("TERMINATION_DRAIN_DURATION_SECONDS", "2")
+            // An agent that is killed leaves its folder: it goes with ours.
+            .env("TMPDIR", self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(at(format!("{account}.log"))).unwrap())
