@@ -1,6 +1,6 @@
 //! The program.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ fn main() -> ExitCode {
 
 fn run(settings: Settings) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_level).context("--log-level")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything listens, so that no signal falls between.

@@ -69,7 +69,7 @@ impl Reading {
             }
             "connectTimeout" => self.duration(name, value, |mesh, time| mesh.connect_timeout = time),
             "protocolDetectionTimeout" => {
-                self.duration(name, value, |mesh, time| mesh.detection_timeout = time)
+                self.duration(name, value, |mesh, time| mesh.detection_timeout = time);
             }
             "dnsRefreshRate" => self.duration(name, value, |mesh, time| mesh.dns_refresh = time),
             "enableAutoMtls" => match value.as_bool() {
@@ -98,7 +98,7 @@ impl Reading {
 
     fn texts(&mut self, name: &str, value: &Value, take: impl FnOnce(&mut MeshConfig, Vec<String>)) {
         let texts = value.as_array().map(|all| all.iter().map(|one| one.as_str().map(str::to_owned)));
-        match texts.and_then(|texts| texts.collect::<Option<Vec<_>>>()) {
+        match texts.and_then(Iterator::collect::<Option<Vec<_>>>) {
             Some(texts) => take(&mut self.mesh, texts),
             None => self.find(name, "must be a list of texts"),
         }

@@ -20,7 +20,7 @@ pub(super) fn update(subscription: &Subscription) -> Request {
         Interest::Names(names) => names.clone(),
     };
     let wanted = names(&subscription.interest);
-    let texts = |names: BTreeSet<Arc<str>>| names.iter().map(|name| name.to_string()).collect();
+    let texts = |names: BTreeSet<Arc<str>>| names.iter().map(ToString::to_string).collect();
     let mut request =
         DeltaDiscoveryRequest { type_url: subscription.type_url.to_string(), ..Default::default() };
     match &subscription.told {

@@ -24,7 +24,7 @@ fn request(subscription: &Subscription) -> DiscoveryRequest {
         version_info: subscription.accepted.clone(),
         resource_names: match &subscription.interest {
             Interest::Wildcard => Vec::new(),
-            Interest::Names(names) => names.iter().map(|name| name.to_string()).collect(),
+            Interest::Names(names) => names.iter().map(ToString::to_string).collect(),
         },
         type_url: subscription.type_url.to_string(),
         response_nonce: subscription.nonce.clone(),
