@@ -1,13 +1,13 @@
 //! What a gateway cannot do as its objects stand.
 
-use std::sync::Arc;
-
-use weft_api::{Code, Diagnostic, Object, Severity};
+use weft_api::{Code, Diagnostic, Severity};
 use weft_model::Snapshot;
 
 use super::plan::{Conflict, plan};
+use super::server::{Purpose, ServerView};
 use super::tls;
 use crate::proxy::Proxy;
+use crate::security::diagnostic;
 
 /// Servers that are left out, and secrets that nobody serves yet.
 #[must_use]
@@ -19,37 +19,23 @@ pub fn diagnose(snapshot: &Snapshot, proxy: &Proxy) -> Vec<Diagnostic> {
             Conflict::ServerName { .. } => Code::Host,
             Conflict::Protocol(_) => Code::Protocol,
         };
-        warning(object, path, code, format!("not served: {conflict}"), None)
+        diagnostic(Severity::Warning, object, path, code, format!("not served: {conflict}"))
     });
-    let servers = plan.ports.iter().flat_map(|port| &port.servers);
-    let secrets = servers.filter_map(|server| {
+    let servers: Vec<&ServerView> = plan.ports.iter().flat_map(|port| &port.servers).collect();
+    let secrets = servers.iter().filter_map(|server| {
         let own = server.server.tls.as_ref()?;
         let names = tls::secret_names(own);
         let name = names.first()?;
         let message = format!("nothing serves the secret {name:?} yet: connections are refused");
-        let hint = "name files with serverCertificate and privateKey".to_owned();
         let path = format!("{}.tls", server.path());
-        Some(warning(&server.gateway, &path, Code::Tls, message, Some(hint)))
+        let said = diagnostic(Severity::Warning, &server.gateway, &path, Code::Tls, message);
+        Some(Diagnostic { hint: Some("name files with serverCertificate and privateKey".to_owned()), ..said })
     });
-    conflicts.chain(secrets).collect()
-}
-
-fn warning(
-    object: &Arc<Object>,
-    path: &str,
-    code: Code,
-    message: String,
-    hint: Option<String>,
-) -> Diagnostic {
-    Diagnostic {
-        code,
-        severity: Severity::Warning,
-        file: object.source.file.clone(),
-        line: object.source.line,
-        column: 1,
-        object: Some(object.reference.clone()),
-        path: path.to_owned(),
-        message,
-        hint,
-    }
+    let by_name = servers.iter().filter(|server| server.purpose() == Some(Purpose::AutoPassTls));
+    let by_name = by_name.map(|server| {
+        let message = "no cluster has a server name yet: connections are closed".to_owned();
+        let path = format!("{}.tls.mode", server.path());
+        diagnostic(Severity::Warning, &server.gateway, &path, Code::Tls, message)
+    });
+    conflicts.chain(secrets).chain(by_name).collect()
 }

@@ -1,5 +1,7 @@
 //! What policies can ask about a connection or request.
 
+use std::fmt;
+
 use weft_proto::envoy::config::rbac::v3::{Permission, Principal};
 
 use super::logic::Logic;
@@ -111,6 +113,27 @@ impl<'a> Attribute<'a> {
                 | Self::Sni
                 | Self::Metadata(_)
         )
+    }
+}
+
+impl fmt::Display for Attribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Principal => f.write_str("principals"),
+            Self::Namespace => f.write_str("namespaces"),
+            Self::ServiceAccount => f.write_str("service accounts"),
+            Self::TrustDomain => f.write_str("trust domains"),
+            Self::SourceIp | Self::RemoteIp | Self::DestinationIp => f.write_str("addresses"),
+            Self::RequestPrincipal | Self::Audiences | Self::Presenter => f.write_str("tokens"),
+            Self::Claim(path) => write!(f, "claims{path}"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Host => f.write_str("hosts"),
+            Self::Method => f.write_str("methods"),
+            Self::Path => f.write_str("paths"),
+            Self::Port => f.write_str("ports"),
+            Self::Sni => f.write_str("server names"),
+            Self::Metadata(key) => write!(f, "metadata {key}"),
+        }
     }
 }
 

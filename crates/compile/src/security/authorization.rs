@@ -107,15 +107,13 @@ pub fn network_filters(policies: &[Arc<Object>], domains: &TrustDomains) -> Vec<
     filters.map(|rbac| filter::network_filter(NETWORK_FILTER, &rbac)).collect()
 }
 
-/// Rules of a policy that can never let anyone in as they stand, with the field and the cause: on
-/// connections without HTTP if `tcp`.
+/// The first part of each rule that cannot be expressed, with the rule's field: on connections without
+/// HTTP if `tcp`. An ALLOW rule with such a part lets nobody in; others go on without it.
 #[must_use]
 pub fn unusable_rules(object: &Object, domains: &TrustDomains, tcp: bool) -> Vec<(String, Unusable)> {
     let Spec::AuthorizationPolicy(policy) = &object.spec else { return Vec::new() };
-    if policy.action != Action::Allow {
-        return Vec::new();
-    }
-    let ground = Ground { namespace: &object.reference.namespace, action: policy.action, tcp, domains };
+    // Only ALLOW stops at what it cannot express.
+    let ground = Ground { namespace: &object.reference.namespace, action: Action::Allow, tcp, domains };
     let checked = policy.rules.iter().enumerate().map(|(index, one)| (index, rule::policy(ground, one)));
     checked.filter_map(|(index, result)| Some((format!("spec.rules[{index}]"), result.err()?))).collect()
 }

@@ -15,6 +15,7 @@
 
 mod attribute;
 pub mod authorization;
+mod diagnose;
 mod logic;
 mod rule;
 mod test;
@@ -22,4 +23,6 @@ mod text;
 pub mod tls;
 mod trust;
 
+pub use diagnose::diagnose;
+pub(crate) use diagnose::diagnostic;
 pub use trust::TrustDomains;

@@ -63,7 +63,7 @@ pub(super) fn side<L: Side>(
     value: &str,
 ) -> Result<Vec<L>, Unusable> {
     if ground.tcp && attribute.is_of_requests() {
-        return Err(Unusable::OfRequests(format!("{attribute:?}")));
+        return Err(Unusable::OfRequests(attribute.to_string()));
     }
     Ok(atoms(ground, attribute, value)?.into_iter().filter_map(L::of).collect())
 }

@@ -140,7 +140,7 @@ fn without_redirection_each_port_has_a_listener_on_the_pods_address() {
     let tables = tables(&snapshot, &embedded());
     let at = |listener: &str, call: Call| {
         let verdict = judge(&tables, &Call { listener: listener.to_owned(), ..call });
-        verdict.host().map(ToString::to_string).unwrap_or_else(|| format!("{:?}", verdict.outcome))
+        verdict.host().map_or_else(|| format!("{:?}", verdict.outcome), ToString::to_string)
     };
     // The annotation says where the application really listens.
     assert_eq!(at("127.64.0.2_8080", http()), "127.0.0.1:34567");

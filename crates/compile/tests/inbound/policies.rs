@@ -339,3 +339,27 @@ fn a_principal_of_the_mesh_is_that_of_each_of_its_names() {
         assert_eq!(status(&tables, &from(identity)), 403, "{identity}");
     }
 }
+
+#[test]
+fn what_a_policy_cannot_do_is_said() {
+    let custom = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: c, namespace: books}\n\
+                  spec: {action: CUSTOM, provider: {name: nobody}, rules: [{}]}\n";
+    let allow = policy(
+        "p",
+        "ALLOW",
+        "[{to: [{operation: {methods: [GET]}}]}, {to: [{operation: {paths: ['/a//{*}']}}]}, {}]",
+    );
+    let snapshot = mesh(&format!("{APP}{custom}{allow}"));
+    let said = weft_compile::security::diagnose(&snapshot, &embedded());
+    let said: Vec<String> =
+        said.iter().map(|one| format!("{} {}: {}", one.severity, one.path, one.message)).collect();
+    assert_eq!(
+        said,
+        [
+            "warning spec.provider: there is no extension provider \"nobody\": what the rules match is denied",
+            "warning spec.rules[1]: \"/a//{*}\" is not a template of a path: {*} and, after them, one {**} stand alone \
+             between slashes: the rule lets nobody in",
+            "info spec.rules[0]: connections without HTTP have no methods: on port 9000, the rule lets nobody in",
+        ]
+    );
+}
