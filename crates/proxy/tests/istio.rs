@@ -118,6 +118,7 @@ fn both_sidecars_report_a_call_with_all_that_they_know() {
     );
     let answer = get(client.port, "/x", "x-envoy-peer-metadata: forged\r\n");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("x-outbound-server: spiffe://cluster.local/ns/shop/sa/reviews\r\n"), "{answer}");
     // Neither the application nor the client's side of it sees what proxies tell one another.
     assert!(!answer.to_ascii_lowercase().contains("x-envoy-peer-metadata"), "{answer}");
 

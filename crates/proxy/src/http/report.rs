@@ -95,6 +95,7 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
     let cluster = upstream.cluster.as_deref().unwrap_or_default();
     let config = down.cluster.as_ref().map(|cluster| cluster.config());
     let endpoint = upstream.endpoint.as_ref().map(|host| &*host.endpoint);
+    let names = upstream.peer.as_deref().map(Names::of);
     let unique;
     let view = LogRecord {
         start: Some(record.began),
@@ -152,6 +153,7 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
             remote: upstream.host.as_ref().and_then(weft_tables::address::SocketAddress::ip),
             protocol: upstream.version,
             failure: upstream.transport_failure.as_deref().unwrap_or_default(),
+            tls: upstream.peer.as_deref().zip(names.as_ref()).map(|(peer, names)| names.facts(peer)),
             ..UpstreamFacts::default()
         },
         ..LogRecord::default()
@@ -172,6 +174,31 @@ fn downstream<'a>(facts: &'a ConnFacts, uris: &'a [Box<str>], dns: &'a [Box<str>
         filter_chain: &facts.chain,
         failure: "",
         tls: facts.peer.as_deref().map(|peer| tls(peer, uris, dns, &facts.local_uris)),
+    }
+}
+
+/// The names in both certificates of a connection to an endpoint.
+struct Names {
+    uris: Vec<Box<str>>,
+    dns: Vec<Box<str>>,
+    local_uris: Vec<Box<str>>,
+}
+
+impl Names {
+    fn of(peer: &PeerFacts) -> Self {
+        let boxed = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+        let of = |certificate: Option<&Certificate>, names: fn(&Certificate) -> &[String]| {
+            certificate.map(|c| boxed(names(c))).unwrap_or_default()
+        };
+        Self {
+            uris: of(peer.certificate.as_deref(), |c| &c.uri_sans),
+            dns: of(peer.certificate.as_deref(), |c| &c.dns_sans),
+            local_uris: of(peer.local.as_deref(), |c| &c.uri_sans),
+        }
+    }
+
+    fn facts<'a>(&'a self, peer: &'a PeerFacts) -> TlsFacts<'a> {
+        tls(peer, &self.uris, &self.dns, &self.local_uris)
     }
 }
 
@@ -285,6 +312,8 @@ pub(crate) fn tcp(worker: &Rc<Worker>, logs: &Logs, facts: &ConnFacts, record: &
     }
     let cluster = record.cluster.as_deref().unwrap_or_default();
     let filter_facts = facts.filter_facts();
+    let names = record.peer.as_deref().map(Names::of);
+    let endpoint = record.endpoint.as_ref().map(|host| &*host.endpoint);
     let view = LogRecord {
         start: Some(record.began),
         duration: Some(record.start.elapsed()),
@@ -298,9 +327,12 @@ pub(crate) fn tcp(worker: &Rc<Worker>, logs: &Logs, facts: &ConnFacts, record: &
             cluster,
             cluster_stat_name: cluster,
             host: record.host.as_ref(),
+            host_name: endpoint.map_or("", |e| &e.hostname),
+            host_metadata: endpoint.map(|e| &e.metadata),
             attempts: record.attempts,
             local: record.local,
             failure: record.transport_failure.as_deref().unwrap_or_default(),
+            tls: record.peer.as_deref().zip(names.as_ref()).map(|(peer, names)| names.facts(peer)),
             ..UpstreamFacts::default()
         },
         ..base(worker, facts)

@@ -74,7 +74,7 @@ pub(crate) fn http_listener(
           path: {log}, log_format: {{text_format_source: {{inline_string: \"{ISTIO_FORMAT}\"}}}}}}}}]
         route_config: {{validate_clusters: false, virtual_hosts: [{{name: all, domains: ['*'], routes: [
           {{name: nowhere, match: {{prefix: /nowhere}}, route: {{cluster: nowhere}}}},
-          {{name: default, match: {{prefix: /}}, route: {{cluster: '{cluster}', timeout: 0s}}}}]}}]}}
+          {{name: default, match: {{prefix: /}}, response_headers_to_add: [{{header: {{key: x-{name}-server, value: '%UPSTREAM_PEER_URI_SAN%'}}}}], route: {{cluster: '{cluster}', timeout: 0s}}}}]}}]}}
         http_filters:{}
         - {{name: router, typed_config: {{'@type': {TYPE}/envoy.extensions.filters.http.router.v3.Router}}}}\n",
         filters.replace("\n  ", "\n        "),
