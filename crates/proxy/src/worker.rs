@@ -36,13 +36,14 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     seed: Cell<u64>,
     streams: Cell<u64>,
-    clusters: RefCell<HashMap<Name, Rc<ClusterRuntime>>>,
+    /// With the generation of the configuration in which each was looked up last.
+    clusters: RefCell<HashMap<Name, (u64, Rc<ClusterRuntime>)>>,
     /// Spare read buffers of all its connections.
     pub(crate) buffers: ReadBuffers,
     date: RefCell<(u64, String)>,
     /// Where this worker counts.
     pub(crate) counting: Counting,
-    http: RefCell<HashMap<(usize, usize), (Owner, Owner, Rc<HttpCounters>)>>,
+    http: RefCell<HashMap<(usize, usize), ([Owner; 2], Rc<HttpCounters>)>>,
     tcp: RefCell<HashMap<usize, (Owner, Rc<TcpCounters>)>>,
     logs: RefCell<HashMap<usize, (Owner, Rc<Logs>)>>,
     /// Istio's metrics that it has seen so far.
@@ -121,16 +122,27 @@ impl Worker {
     /// The cluster of that name. Look-up may wait for discovery; with configuration from a file it is
     /// there or it is not (design 11.4).
     pub(crate) async fn cluster(self: &Rc<Self>, name: &Name) -> Option<Rc<ClusterRuntime>> {
+        let generation = self.process.tables.load().generation;
+        let known = self.clusters.borrow().get(name).cloned();
+        if let Some((seen, known)) = known
+            && seen == generation
+        {
+            // Nothing has changed since: what others share need not be asked.
+            known.shared().warm().await;
+            return Some(known);
+        }
         let shared = self.process.cluster(name).await?;
-        if let Some(known) = self.clusters.borrow().get(name)
+        if let Some((seen, known)) = self.clusters.borrow_mut().get_mut(name)
             && Arc::ptr_eq(known.shared(), &shared)
         {
+            // The generation from before the look-up: a newer one is looked up again.
+            *seen = generation;
             return Some(known.clone());
         }
-        let previous = self.clusters.borrow().get(name).cloned();
+        let previous = self.clusters.borrow().get(name).map(|(_, runtime)| runtime.clone());
         let (process, counting) = (self.process.clone(), self.counting.clone());
         let runtime = ClusterRuntime::new(shared, process, counting, &mut self.dice(), previous.as_deref());
-        self.clusters.borrow_mut().insert(name.clone(), runtime.clone());
+        self.clusters.borrow_mut().insert(name.clone(), (generation, runtime.clone()));
         if self.process.claims_sweep(name) {
             tokio::task::spawn_local(sweep(Rc::downgrade(self), self.process.clone(), name.clone()));
         }
@@ -146,9 +158,9 @@ impl Worker {
         let key = (Arc::as_ptr(manager) as usize, Arc::as_ptr(listener) as usize);
         let make = || {
             let counters = Rc::new(HttpCounters::new(manager, listener, self.counting.clone()));
-            (owner(manager), owner(listener), counters)
+            ([owner(manager), owner(listener)], counters)
         };
-        self.http.borrow_mut().entry(key).or_insert_with(make).2.clone()
+        self.http.borrow_mut().entry(key).or_insert_with(make).1.clone()
     }
 
     /// The counters of a TCP proxy.
@@ -188,11 +200,11 @@ impl Worker {
     pub(crate) fn tend(&self) {
         let tables = self.tables();
         self.clusters.borrow_mut().retain(|name, _| tables.clusters.contains_key(name));
-        for cluster in self.clusters.borrow().values() {
+        for (_, cluster) in self.clusters.borrow().values() {
             cluster.tend_pool();
         }
         let lives = |owner: &Owner| owner.strong_count() > 0;
-        self.http.borrow_mut().retain(|_, (manager, listener, _)| lives(manager) && lives(listener));
+        self.http.borrow_mut().retain(|_, (of, _)| of.iter().all(lives));
         self.tcp.borrow_mut().retain(|_, (config, _)| lives(config));
         self.logs.borrow_mut().retain(|_, (config, _)| lives(config));
     }
@@ -240,7 +252,7 @@ fn owner<T: Any + Send + Sync>(config: &Arc<T>) -> Owner {
 /// that; one worker does it for the process.
 async fn sweep(worker: std::rc::Weak<Worker>, process: Arc<Process>, name: Name) {
     while let Some(worker) = worker.upgrade() {
-        let Some(cluster) = worker.clusters.borrow().get(&name).cloned() else { break };
+        let Some((_, cluster)) = worker.clusters.borrow().get(&name).cloned() else { break };
         let Some(interval) = cluster.config().outlier.as_ref().map(|o| o.interval) else { break };
         cluster.sweep(&mut worker.dice());
         drop((cluster, worker));

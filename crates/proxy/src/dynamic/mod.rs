@@ -12,6 +12,7 @@
 mod chains;
 mod configuration;
 mod connect;
+mod counts;
 mod dump;
 mod identity;
 mod node;
@@ -43,6 +44,7 @@ pub(crate) struct Dynamic {
     configuration: Rc<RefCell<Configuration>>,
     link: Rc<RefCell<LinkState>>,
     certificates: Option<Certificates>,
+    counts: counts::Counts,
 }
 
 /// How the connection fares.
@@ -72,6 +74,7 @@ pub(crate) fn start(
         configuration: Rc::new(RefCell::new(configuration)),
         link: Rc::new(RefCell::new(link)),
         certificates: identity.as_ref().map(Identity::certificates),
+        counts: counts::Counts::new(&process.registry),
     };
     let mut client = Client::new(source.node(), source.protocol(), Limits::default());
     for (type_url, interest) in dynamic.configuration.borrow_mut().interests() {
@@ -112,11 +115,16 @@ async fn keep_deadlines(dynamic: Dynamic) {
 
 impl Application for Dynamic {
     fn deliver(&mut self, delivery: &Delivery) -> Outcome {
-        self.configuration.borrow_mut().deliver(delivery)
+        let mut configuration = self.configuration.borrow_mut();
+        let outcome = configuration.deliver(delivery);
+        self.counts.delivered(delivery, !(outcome.refusals.is_empty() && delivery.refused.is_empty()));
+        self.counts.sizes(configuration.clusters.counts(), configuration.listeners.counts());
+        outcome
     }
 
     fn connection(&mut self, state: Connection<'_>) {
         let mut link = self.link.borrow_mut();
+        self.counts.connected(matches!(state, Connection::Up));
         match state {
             Connection::Up => {
                 tracing::info!("the xDS server answers");

@@ -68,12 +68,15 @@ impl Source {
             Self::Mesh(settings) => {
                 let certificate = certificates.and_then(|c| c.borrow().clone());
                 let server = settings.discovery_server();
-                let mut link = Link::new(channel::connect(&server, certificate.as_deref()).await?);
+                // Its text tells its causes already.
+                let channel = channel::connect(&server, certificate.as_deref());
+                let channel = channel.await.map_err(|error| anyhow::anyhow!("{error}"))?;
+                let mut link = Link::new(channel);
                 match token::bearer(&settings.token).await {
                     Ok(token) => _ = link.metadata.insert("authorization", token),
                     // The certificate says who we are as well.
                     Err(error) if certificate.is_some() => tracing::debug!(%error, "no token is sent"),
-                    Err(error) => return Err(error.into()),
+                    Err(error) => anyhow::bail!("{error}"),
                 }
                 Ok(link)
             }

@@ -105,6 +105,11 @@ impl<T> Store<T> {
         self.warming.iter().map(|(name, w)| (name, &w.item))
     }
 
+    /// How many are in force, and how many wait.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        [self.active.len(), self.warming.len()]
+    }
+
     /// All values, in force and waiting.
     pub(super) fn values(&self) -> impl Iterator<Item = &T> {
         self.active().chain(self.warming()).map(|(_, item)| &item.value)

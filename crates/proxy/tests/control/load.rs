@@ -109,6 +109,27 @@ impl Client {
     }
 }
 
+/// Status and body of a page that is asked for once.
+pub(crate) fn page(address: (&str, u16), path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").as_bytes())?;
+    let head = read_head(&mut stream).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest)?;
+    let mut rest = String::from_utf8_lossy(&rest).into_owned();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        let mut body = String::new();
+        while let Some((size, after)) = rest.split_once("\r\n") {
+            let size = usize::from_str_radix(size, 16).unwrap();
+            body.push_str(&after[..size]);
+            rest = after[size..].trim_start_matches("\r\n").to_owned();
+        }
+        rest = body;
+    }
+    Ok((head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0), rest))
+}
+
 /// Requests one after the other from several clients.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
