@@ -101,7 +101,6 @@ fn lb_endpoint(
         health_status: core::HealthStatus::Healthy.into(),
         load_balancing_weight: Some(u32_value(weight)),
         metadata: (metadata != core::Metadata::default()).then_some(metadata),
-        ..Default::default()
     }
 }
 

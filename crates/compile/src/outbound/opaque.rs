@@ -10,7 +10,7 @@ use weft_api::istio::virtual_service::{MESH, RouteDestination};
 use weft_api::value::{Port, label::selects};
 use weft_model::protocol::Protocol;
 use weft_model::service::{Service, ServicePort};
-use weft_model::{Labels, VirtualServiceView, host};
+use weft_model::{Labels, VirtualServiceView};
 
 use crate::cluster::{Policy, name, tcp_idle_timeout};
 use crate::route::{Target, find};
@@ -74,8 +74,8 @@ pub(super) fn chains(
         }
     }
     let mut own = rest.unwrap_or_else(|| of_service(view, service, port));
-    if port.protocol.is_tls() && shared && service.addresses.is_empty() && &*service.host != "*" {
-        own.server_names = vec![service.host.to_string()];
+    if port.protocol.is_tls() && shared && service.addresses.is_empty() {
+        own.server_names.extend(server_name(&service.host));
     }
     own.subnets = ranges;
     if own.subnets.is_empty() && own.server_names.is_empty() {
@@ -120,15 +120,14 @@ fn by_server_name(
             }
             let field = format!("spec.tls[{index}]");
             let mut one = routed(view, &tls.route, service, port, &rule.object, field);
-            one.server_names = m.sni_hosts.iter().map(|name| name.to_ascii_lowercase()).collect();
             one.subnets = subnets(&m.destination_subnets);
             // The first rule that takes a name has it.
-            one.server_names.retain(|name| {
+            let free = |name: &String| {
                 !chains.iter().any(|known| known.subnets == one.subnets && known.server_names.contains(name))
-            });
-            let covered =
-                |name: &String| host::covers(&service.host, name) || host::covers(name, &service.host);
-            if one.server_names.iter().any(covered) || !one.server_names.is_empty() {
+            };
+            let names = m.sni_hosts.iter().filter_map(|name| server_name(name));
+            one.server_names = names.filter(free).collect();
+            if !one.server_names.is_empty() {
                 chains.push(one);
             }
         }
@@ -211,6 +210,13 @@ fn chain(
         source: source.clone(),
         field,
     }
+}
+
+/// A name as a chain can ask for it: only the whole first label can be a wildcard, and `*` alone is no
+/// name. One that Envoy refuses would take its listener along.
+fn server_name(host: &str) -> Option<String> {
+    let rest = host.strip_prefix("*.").unwrap_or(host);
+    (!rest.is_empty() && !rest.contains('*')).then(|| host.to_ascii_lowercase())
 }
 
 fn subnets(texts: &[String]) -> Vec<IpNet> {

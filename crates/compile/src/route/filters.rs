@@ -44,7 +44,6 @@ pub(super) fn fault(rule: &Fault) -> Option<HttpFault> {
         (share > 0).then(|| FaultDelay {
             percentage: Some(millionths(share)),
             fault_delay_secifier: Some(FaultDelaySecifier::FixedDelay(duration(fixed))),
-            ..Default::default()
         })
     });
     let abort = rule.abort.as_ref().and_then(abort);

@@ -44,7 +44,7 @@ pub(super) fn of_rule(view: &View<'_>, rule: &HttpRoute, arrived: u16, changes: 
         hash_policy: hashes(view, &targets),
         ..Default::default()
     };
-    let mut forward = around(view, targets.iter().map(|(_, target)| target));
+    let mut forward = around(view, &targets.iter().map(|(_, target)| target).collect::<Vec<_>>());
     if let Some(rewritten) = &rule.rewrite {
         rewrite(&mut action, rewritten);
     }
@@ -73,7 +73,7 @@ pub(super) fn port_of(view: &View<'_>, to: &HttpRouteDestination, arrived: u16) 
 
 /// The action toward one target, as where no rule speaks.
 pub(super) fn of_target(view: &View<'_>, target: &Target<'_>) -> Forward {
-    let mut forward = around(view, std::iter::once(target));
+    let mut forward = around(view, &[target]);
     forward.action = RouteAction {
         cluster_specifier: Some(ClusterSpecifier::Cluster(target.cluster.clone())),
         timeout: Some(duration(Duration::ZERO)),
@@ -86,14 +86,14 @@ pub(super) fn of_target(view: &View<'_>, target: &Target<'_>) -> Forward {
 
 /// What destinations ask of the route around them. Istio's filters look at the cluster themselves; core
 /// Envoy's cannot.
-fn around<'t>(view: &View<'_>, targets: impl Iterator<Item = &'t Target<'t>> + Clone) -> Forward {
+fn around(view: &View<'_>, targets: &[&Target<'_>]) -> Forward {
     let capabilities = view.proxy.capabilities;
     let mut per_filter = HashMap::new();
-    if !capabilities.istio_alpn && targets.clone().any(|target| target.foreign_tls) {
+    if !capabilities.istio_alpn && targets.iter().any(|target| target.foreign_tls) {
         let off = FilterConfig { disabled: true, ..Default::default() };
         per_filter.insert(ALPN_FILTER.to_owned(), pack(&off));
     }
-    let outside = !capabilities.peer_metadata && targets.clone().any(|target| target.external);
+    let outside = !capabilities.peer_metadata && targets.iter().any(|target| target.external);
     let remove = if outside { peer_headers() } else { Vec::new() };
     Forward { action: RouteAction::default(), per_filter, remove }
 }

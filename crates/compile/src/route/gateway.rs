@@ -32,10 +32,7 @@ pub fn gateway_routes(view: &View<'_>, table: &RouteTable) -> RouteConfiguration
             if bound.is_empty() || !vs.export_to.admits(&view.proxy.namespace) {
                 continue;
             }
-            let routes = rule::routes(view, &vs, audience);
-            if routes.is_empty() {
-                continue;
-            }
+            let Some(routes) = rule::routes(view, &vs, audience) else { continue };
             for host in bound {
                 let entry =
                     hosts.entry(host).or_insert_with(|| Host::new(provenance::of(&vs.object, "spec.hosts")));

@@ -32,24 +32,31 @@ impl Audience<'_> {
     pub(crate) const MESH: [&'static str; 1] = [MESH];
 }
 
-/// The routes of a VirtualService, in order. Empty: none of its rules is for this proxy and port.
-pub(crate) fn routes(view: &View<'_>, service: &VirtualServiceView, audience: Audience<'_>) -> Vec<Route> {
+/// The routes of a VirtualService, in order; `None`: none of its rules is for this proxy and port. Empty:
+/// some are, but no request fulfils them, and so none is let through.
+pub(crate) fn routes(
+    view: &View<'_>,
+    service: &VirtualServiceView,
+    audience: Audience<'_>,
+) -> Option<Vec<Route>> {
     let mut routes = Vec::new();
+    let mut concerned = false;
     for (rule, origin) in service.spec.http.iter().zip(&service.http_origins) {
         if rule.matches.is_empty() {
             routes.push(route(view, rule, None, matches::everything(), origin, audience));
-            return routes;
+            return Some(routes);
         }
         for block in rule.matches.iter().filter(|block| concerns(view, block, audience)) {
+            concerned = true;
             let Some(criteria) = matches::criteria(block) else { continue };
             routes.push(route(view, rule, Some(block), criteria, origin, audience));
             if matches::is_everything(block) {
                 // Nothing reaches what comes behind.
-                return routes;
+                return Some(routes);
             }
         }
     }
-    routes
+    concerned.then_some(routes)
 }
 
 /// Whether a block is for this proxy and port; decided here, not for each request (VS-10).

@@ -35,14 +35,11 @@ pub(crate) fn configuration(view: &View<'_>, name: &str, scope: &RouteScope) -> 
         let of = find(virtual_services, &service.host);
         routed.extend(of.map(|(_, host)| host));
         let audience = Audience { gateways: &Audience::MESH, port: *port };
-        let mut routes = of.map(|(vs, _)| rule::routes(view, vs, audience)).unwrap_or_default();
-        let provenance = match of.filter(|_| !routes.is_empty()) {
-            Some((vs, _)) => provenance::of(&vs.object, "spec.hosts"),
-            None => provenance::of(&service.object, ""),
+        let ruled = of.and_then(|(vs, _)| Some((vs, rule::routes(view, vs, audience)?)));
+        let (mut routes, provenance) = match ruled {
+            Some((vs, routes)) => (routes, provenance::of(&vs.object, "spec.hosts")),
+            None => (vec![fallback::of_service(view, service, *port)], provenance::of(&service.object, "")),
         };
-        if routes.is_empty() {
-            routes.push(fallback::of_service(view, service, *port));
-        }
         if scope.proxy {
             routes.insert(0, connect(service, *port));
         }
@@ -93,9 +90,9 @@ fn unregistered(
             if known || over {
                 continue;
             }
-            let routes = rule::routes(view, vs, audience);
+            let Some(routes) = rule::routes(view, vs, audience) else { continue };
             let domains = claimed.claim(domains::of_host(view, host, &[scope.port], true));
-            if routes.is_empty() || domains.is_empty() {
+            if domains.is_empty() {
                 continue;
             }
             hosts.push(VirtualHost {

@@ -124,3 +124,45 @@ fn each_eds_cluster_has_an_assignment_and_each_listener_its_routes() {
         }
     }
 }
+
+#[test]
+fn odd_names_harm_only_themselves() {
+    let odd = "
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: odd, namespace: default}
+spec: {hosts: ['*.odd.example', '*'], ports: [{number: 443, name: tls, protocol: TLS}, {number: 9080, name: http, protocol: HTTP}], resolution: NONE}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: odd, namespace: default}
+spec:
+  hosts: ['*.odd.example']
+  tls: [{match: [{sniHosts: ['a.odd.example', '*.odd.example']}], route: [{destination: {host: details}}]}]
+  http: [{match: [{headers: {'@request.auth.claims.group': {exact: a}}}], route: [{destination: {host: details}}]}]
+";
+    let decoded: Vec<_> = weft_api::decode(odd, "odd").into_iter().filter_map(|d| d.object).collect();
+    let mut all = objects(&[BOOKINFO, RULES]);
+    all.extend(decoded.into_iter().map(std::sync::Arc::new));
+    let mesh = Snapshot::build(&all, &MeshConfig::default(), 1);
+    for proxy in [world::sidecar(Capabilities::PLAIN), world::embedded()] {
+        let set = compile(&mesh, &proxy);
+        _ = world::tables(&set);
+        if proxy.capabilities == Capabilities::PLAIN {
+            crate::envoy::takes(&set);
+        }
+    }
+}
+
+/// A rough bound: the work must grow with what a proxy sees, not faster.
+#[test]
+fn a_thousand_services_are_compiled_in_time() {
+    let many: String = (0..1000).map(|n| service(&format!("s{n}"), 8000, "http") + "---\n").collect();
+    let mesh = world::mesh(&[BOOKINFO, RULES, &many]);
+    let begun = std::time::Instant::now();
+    let set = compile(&mesh, &world::sidecar(Capabilities::WEFT));
+    let took = begun.elapsed();
+    assert_eq!(names(&set, type_url::ROUTE_CONFIGURATION), ["8000", "9080"]);
+    println!("{took:?}");
+    assert!(took.as_secs() < 20, "{took:?}");
+}

@@ -52,8 +52,7 @@ fn matches_choose() {
   - {{match: [{{port: 1}}], directResponse: {{status: 205}}}}
   - {{match: [{{sourceLabels: {{app: other}}}}, {{sourceNamespace: other}}, {{gateways: [some]}}], directResponse: {{status: 206}}}}
   - {{match: [{{sourceLabels: {{app: productpage}}, uri: {{exact: /d}}}}], directResponse: {{status: 207}}}}
-  - {TO_RATINGS_BLOCK}",
-        TO_RATINGS_BLOCK = format!("{{{TO_RATINGS}}}"),
+  - {{{TO_RATINGS}}}"
     ));
     let get = |path: &str, headers: &[(&str, &str)]| world.get(LISTENER, "ratings", path, headers);
     assert_eq!(get("/A", &[]), "201 -");
@@ -65,6 +64,14 @@ fn matches_choose() {
     assert_eq!(get("/c", &[("z", "1")]), RATINGS);
     assert_eq!(get("/d", &[]), "207 -");
     assert_eq!(get("/e", &[]), RATINGS);
+}
+
+#[test]
+fn who_asks_for_a_token_lets_nobody_through() {
+    let world = ratings(&format!(
+        "  - {{match: [{{headers: {{'@request.auth.claims.group': {{exact: a}}}}}}], {TO_RATINGS}}}"
+    ));
+    assert_eq!(world.get(LISTENER, "ratings", "/", &[]), "404 NR");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn mutual_tls_is_automatic_unless_the_rule_says_otherwise() {
         assert!(matches!(intent.transport, Transport::Auto(_)));
     });
     with(&[&rule("{tls: {mode: DISABLE}}")], REVIEWS, |intent| {
-        assert_eq!(intent.transport, Transport::Plain)
+        assert_eq!(intent.transport, Transport::Plain);
     });
     with(&[&rule("{tls: {mode: ISTIO_MUTUAL, sni: x, subjectAltNames: [other]}}")], REVIEWS, |intent| {
         let Transport::Mutual(mutual) = &intent.transport else { panic!("{:?}", intent.transport) };
