@@ -29,6 +29,14 @@ struct World {
 }
 
 fn world_of(api: &str, more: impl IntoIterator<Item = Resource>) -> World {
+    world_by(api, &[], more)
+}
+
+fn world_with(arguments: &[&str], more: impl IntoIterator<Item = Resource>) -> World {
+    world_by("DELTA_GRPC", arguments, more)
+}
+
+fn world_by(api: &str, arguments: &[&str], more: impl IntoIterator<Item = Resource>) -> World {
     let (port, a) = (free_port(), backend("a"));
     let mut first = set([
         cluster("a", ""),
@@ -40,7 +48,8 @@ fn world_of(api: &str, more: impl IntoIterator<Item = Resource>) -> World {
     let control = Control::start(first);
     let server = control.port;
     let api = api.to_owned();
-    let proxy = Proxy::start(move |_, admin| bootstrap(admin, server, &api), &["--concurrency", "2"]);
+    let arguments: Vec<&str> = ["--concurrency", "2"].iter().chain(arguments).copied().collect();
+    let proxy = Proxy::start(move |_, admin| bootstrap(admin, server, &api), &arguments);
     World { control, proxy, port, a }
 }
 
@@ -283,4 +292,39 @@ fn secrets_are_waited_for_and_rotate_under_load() {
     world.control.change(|set| set.insert(certificate("kubernetes://leaf", "", "no key")));
     eventually("it is refused", || !world.control.answered().session.nacks.is_empty());
     assert_eq!(shares(front, 5), [("a".to_owned(), 5)].into());
+}
+
+/// A listener whose chain `plain` takes everything, and another chain beside it that takes TLS.
+fn two_chains(port: u16, plain: &str, other: &str, more: &str) -> Resource {
+    let manager = control::manager("web");
+    listener_yaml(
+        "two",
+        &format!(
+            "{{name: two, address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}} {more}, \
+             filter_chains: [\
+             {{name: plain, filter_chain_match: {{transport_protocol: raw_buffer}}, filters: [{manager}] {plain}}}, \
+             {{name: other, filter_chain_match: {{transport_protocol: tls}}, filters: [{manager}] {other}}}]}}"
+        ),
+    )
+}
+
+#[test]
+fn only_the_connections_of_changed_chains_end() {
+    let port = free_port();
+    let world = world_with(&["--drain-time-s", "1"], [two_chains(port, "", "", "")]);
+    let mut stays = Socket::open(port);
+    let timeout = |seconds: u32| format!(", transport_socket_connect_timeout: {seconds}s");
+    // The other chain changes, goes and comes, and the listener is called otherwise.
+    world.control.accepted(|set| set.insert(two_chains(port, "", &timeout(3), "")));
+    world.control.accepted(|set| {
+        let origin = ", metadata: {filter_metadata: {weft: {generation: 2}}}";
+        set.insert(two_chains(port, "", &timeout(4), origin));
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    stays.echo();
+    // Its own chain changes: it has the time of the drain, and not more.
+    world.control.accepted(|set| set.insert(two_chains(port, &timeout(5), "", "")));
+    stays.echo();
+    eventually("it is closed", || stays.is_closed());
+    assert_eq!(get(port), (200, "a".to_owned()));
 }

@@ -202,6 +202,18 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Whether the other end has closed it; looks for a moment.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.0.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut byte = [0; 1];
+        match self.0.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
 /// How many of so many requests got which body.
 pub(crate) fn shares(port: u16, count: usize) -> BTreeMap<String, usize> {
     let mut client = Client::new(port);
