@@ -5,6 +5,7 @@
 mod bookinfo;
 mod chains;
 mod gateways;
+mod mutual;
 mod oracle;
 mod policies;
 mod renderings;

@@ -17,7 +17,7 @@ use crate::world::{boot, embedded, envoy, mesh};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that ends with the test.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -53,7 +53,7 @@ spec: {{selector: {{matchLabels: {{app: {app}}}}}, action: {}, rules: {}}}
 }
 
 /// An address of the embedded mode that no other test of this machine uses at the same time.
-fn address(index: usize) -> IpAddr {
+pub(crate) fn address(index: usize) -> IpAddr {
     let [_, high, low, _] = (std::process::id() & 0x0f_ffff).to_be_bytes();
     let row = u8::try_from(index + 1).expect("few rows");
     IpAddr::V4(Ipv4Addr::new(127, 64 | (high & 0x0f), low, row))
@@ -99,15 +99,20 @@ fn ask(address: SocketAddr, text: &str) -> u16 {
     for (name, value) in headers.iter().filter_map(|pair| pair.split_once('=')) {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    let mut stream = TcpStream::connect(address).expect("a listener");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.write_all(format!("{request}\r\n").as_bytes()).expect("a request");
-    let answer = read(&mut stream);
+    let answer = exchange(address, &format!("{request}\r\n"));
     let status: u16 = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or_default();
     if status == 403 {
         assert!(answer.ends_with("RBAC: access denied"), "{answer}");
     }
     status
+}
+
+/// Sends a request, and reads its answer.
+pub(crate) fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a listener");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("a request");
+    read(&mut stream)
 }
 
 /// Reads one answer; Envoy closes a second after a reply of its own, which is not waited for.

@@ -125,19 +125,28 @@ pub(crate) fn tables(snapshot: &Snapshot, proxy: &Proxy) -> Arc<Tables> {
 
 /// Real Envoy with a bootstrap in a folder.
 pub(crate) fn envoy(bootstrap: &Bootstrap, dir: &std::path::Path) -> Command {
+    let path = dir.join("bootstrap.json");
+    let json = as_json("envoy.config.bootstrap.v3.Bootstrap", bootstrap);
+    std::fs::write(&path, format!("{json:#}")).expect("a file");
+    start(&path)
+}
+
+/// Real Envoy with a file.
+pub(crate) fn start(path: &std::path::Path) -> Command {
     let envoy = std::env::var_os("WEFT_ENVOY").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/envoy"),
         PathBuf::from,
     );
-    let wire = prost::Message::encode_to_vec(bootstrap);
-    let schema = MessageType::find("envoy.config.bootstrap.v3.Bootstrap").expect("a schema");
-    let style = weft_proto::json::Style { redact: false, ..weft_proto::json::Style::default() };
-    let json = weft_proto::json::to_json(schema, &wire, style).expect("JSON");
-    let path = dir.join("bootstrap.json");
-    std::fs::write(&path, format!("{json:#}")).expect("a file");
     let mut command = Command::new(envoy);
-    command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "critical", "-c"]).arg(&path);
+    command.args(["--disable-hot-restart", "--concurrency", "1", "-l", "critical", "-c"]).arg(path);
     command
+}
+
+/// A message as Envoy's files have it.
+pub(crate) fn as_json<M: prost::Message>(name: &str, message: &M) -> serde_json::Value {
+    let schema = MessageType::find(name).expect("a schema");
+    let style = weft_proto::json::Style { redact: false, ..weft_proto::json::Style::default() };
+    weft_proto::json::to_json(schema, &message.encode_to_vec(), style).expect("JSON")
 }
 
 /// Asks real Envoy whether it takes the bootstrap.
