@@ -90,7 +90,8 @@ impl View {
             Form::Plain => table::table(report, self.paint),
             Form::Live => {
                 let table = table::table(report, self.paint);
-                let text = format!("{}{table}", self.erase());
+                // Without line wrap meanwhile: a long path must not make two lines of one.
+                let text = format!("{}\x1b[?7l{table}\x1b[?7h", self.erase());
                 self.standing = table.lines().count();
                 text
             }

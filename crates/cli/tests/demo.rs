@@ -109,9 +109,19 @@ fn an_interrupt_ends_everything_and_an_unchanged_folder_goes_too() {
 #[test]
 fn children_that_die_are_told_of_and_started_again_and_die_with_the_demo() {
     let port = free_port();
-    let mut weft = Weft::start(&["demo", "--json", "--rate", "0", "--port", &port.to_string()]);
+    let mut weft = Weft::start(&["demo", "--json", "--port", &port.to_string()]);
     weft.first_report();
-    let killed = weft.child("reviews-v2-sidecar");
+
+    // Requests go on without the control plane.
+    assert!(weft::kill(weft.child(&["--state-dir"]), "KILL"));
+    wait_for("a new control plane", || {
+        let words = weft.words();
+        words.contains("weftd was ended by signal 9") && words.contains("weftd: ready")
+    });
+    let load = weft.reports().last().unwrap()["load"].clone();
+    assert_eq!(load["failed"], 0, "{load}");
+
+    let killed = weft.child(&["sidecar", "reviews-v2"]);
     assert!(weft::kill(killed, "KILL"));
     wait_for("a new sidecar", || weft.words().contains("reviews-v2-sidecar was ended by signal 9"));
     wait_for("every version answers", || (0..12).all(|_| get(port, "/api/v1/products/0/reviews").0 == 200));

@@ -96,14 +96,13 @@ impl Weft {
         children_of(self.child.id())
     }
 
-    /// The child of that pod; a sidecar's name ends with `-sidecar`.
-    pub(crate) fn child(&self, name: &str) -> u32 {
-        let pod = name.strip_suffix("-sidecar").unwrap();
+    /// The child whose command line holds all these words.
+    pub(crate) fn child(&self, words: &[&str]) -> u32 {
         let is = |pid: &u32| {
             let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.contains("\0sidecar\0") && line.contains(&format!("\0{pod}\0"))
+            words.iter().all(|word| line.split('\0').any(|own| own == *word))
         };
-        self.children().into_iter().find(is).unwrap_or_else(|| panic!("no {name}"))
+        self.children().into_iter().find(is).unwrap_or_else(|| panic!("no child {words:?}"))
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -176,9 +175,16 @@ pub(crate) fn free_port() -> u16 {
 
 /// Status and body of one GET on 127.0.0.1.
 pub(crate) fn get(port: u16, path: &str) -> (u16, String) {
+    get_as(port, path, None)
+}
+
+/// The same, by somebody signed in as productpage's login does it.
+pub(crate) fn get_as(port: u16, path: &str, user: Option<&str>) -> (u16, String) {
+    let cookie = user.map_or(String::new(), |user| format!("cookie: session={user}\r\n"));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{cookie}connection: close\r\n\r\n")
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8_lossy(&answer).into_owned();
