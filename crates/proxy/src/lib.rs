@@ -5,7 +5,8 @@
 //!                accept      one connection       one request        lease, connect
 //!                detect      of a client          route → filters → balance → respond → report
 //!                secure  └─► tcp (opaque bytes)
-//! config path:   config ──► weft-tables ──► process (tables behind one pointer) ──► workers
+//! config path:   config (a bootstrap) ──┐
+//!                dynamic (xDS) ──────────┴► weft-tables ──► process (tables behind one pointer) ──► workers
 //! ```
 //!
 //! One process, one thread a worker, each with a runtime of its own; what is shared lies in

@@ -21,6 +21,7 @@ use weft_types::Name;
 use weft_xds::client::drive::Outcome;
 use weft_xds::client::{Delivery, Interest, Received, Refusal};
 
+use super::files;
 use super::read;
 use super::store::{Item, Store};
 use super::wants;
@@ -66,6 +67,10 @@ pub(super) struct Configuration {
     absent: HashSet<(&'static str, Name)>,
     /// Secrets that are answered in this process.
     local: BTreeSet<Name>,
+    /// Secrets that are read from files, with what they failed of last.
+    files: BTreeMap<Name, Option<String>>,
+    /// Routes of listeners that drain: their connections ask for them a while longer.
+    former_routes: Vec<(Name, Arc<RouteConfig>, Instant)>,
     /// Types of which a response came.
     seen: BTreeSet<Arc<str>>,
     /// Listeners to take out at the next change.
@@ -99,6 +104,8 @@ impl Configuration {
             refused: BTreeMap::new(),
             absent: HashSet::new(),
             local,
+            files: BTreeMap::new(),
+            former_routes: Vec::new(),
             seen: BTreeSet::new(),
             leaving: Vec::new(),
             dirty: false,
@@ -137,7 +144,9 @@ impl Configuration {
             .flat_map(|c| wants::cluster_secrets(c))
             .chain(listeners().flat_map(|l| wants::listener_secrets(l)))
             .filter(|name| !self.local.contains(*name) && !self.base.secrets.contains_key(*name));
-        let secrets: BTreeSet<Name> = secrets.cloned().collect();
+        let (files, secrets): (BTreeSet<Name>, BTreeSet<Name>) =
+            secrets.cloned().partition(|name| files::holds(name));
+        self.want_files(files);
         self.forget_unwanted(&endpoints, &routes, &secrets);
         let mut interests: Vec<(Arc<str>, Interest)> = Vec::new();
         if self.scope.clusters {
@@ -152,6 +161,39 @@ impl Configuration {
         interests
     }
 
+    fn want_files(&mut self, names: BTreeSet<Name>) {
+        let new = names.iter().any(|name| !self.files.contains_key(name));
+        self.files.retain(|name, _| names.contains(name));
+        for name in names {
+            self.files.entry(name).or_default();
+        }
+        if new {
+            self.read_files();
+        }
+    }
+
+    /// Reads the secrets that lie in files; one that cannot be read stays as it was.
+    pub(super) fn read_files(&mut self) {
+        if self.files.is_empty() {
+            return;
+        }
+        for (name, problem) in &mut self.files {
+            match files::read(name) {
+                Ok(secret) => {
+                    self.process.secrets.set(name.clone(), secret);
+                    *problem = None;
+                }
+                Err(error) => {
+                    if problem.as_ref() != Some(&error) {
+                        tracing::warn!(secret = %name, %error, "a secret cannot be read");
+                    }
+                    *problem = Some(error);
+                }
+            }
+        }
+        self.settle();
+    }
+
     fn forget_unwanted(
         &mut self,
         endpoints: &BTreeSet<Name>,
@@ -159,6 +201,9 @@ impl Configuration {
         secrets: &BTreeSet<Name>,
     ) {
         self.endpoints.retain(|name| endpoints.contains(name));
+        let until = Instant::now() + self.drain_time;
+        let former = self.routes.active().filter(|(name, _)| !routes.contains(*name));
+        self.former_routes.extend(former.map(|(name, item)| (name.clone(), item.value.clone(), until)));
         self.routes.retain(|name| routes.contains(name));
         let gone: Vec<Name> =
             self.secrets.active().map(|(name, _)| name).filter(|n| !secrets.contains(*n)).cloned().collect();
@@ -357,6 +402,9 @@ impl Configuration {
         };
         next.clusters.extend(values(&self.clusters));
         next.endpoints.extend(values(&self.endpoints));
+        let now = Instant::now();
+        self.former_routes.retain(|(_, _, until)| *until > now);
+        next.routes.extend(self.former_routes.iter().map(|(name, routes, _)| (name.clone(), routes.clone())));
         next.routes.extend(values(&self.routes));
         next.secrets.extend(values(&self.secrets));
         next.listeners.extend(values(&self.listeners).map(|(name, active)| (name, active.config.clone())));

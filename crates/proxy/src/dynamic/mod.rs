@@ -14,6 +14,7 @@ mod configuration;
 mod connect;
 mod counts;
 mod dump;
+mod files;
 mod identity;
 mod node;
 mod read;
@@ -84,6 +85,7 @@ pub(crate) fn start(
         tokio::task::spawn_local(identity::follow(identity, process.clone(), dynamic.clone()));
     }
     tokio::task::spawn_local(keep_deadlines(dynamic.clone()));
+    tokio::task::spawn_local(files::watch(dynamic.clone()));
     let process = process.clone();
     let mut application = dynamic.clone();
     let mut dice = SplitMix::new(seed);
