@@ -130,6 +130,8 @@ pub async fn judge(mesh: &Mesh, case: &Case, given: bool) -> Result<()> {
         mesh.apply(file, &text)?;
         written.push(file);
     }
+    // A question put too early may wait seconds for a fault that is no longer configured.
+    sleep(Duration::from_millis(500)).await;
     let mut verdict = Ok(());
     for claim in &case.claims {
         // An edit needs a moment: a claim is asked again until it holds, or the moment is over.
