@@ -219,8 +219,7 @@ fn read_own(r: &mut Reader<'_>, proto: &proto::Bootstrap) -> Bootstrap {
 }
 
 /// What a node says of itself, as a bootstrap without the rest.
-#[must_use]
-pub fn identity(proto: &Node) -> Bootstrap {
+fn identity(proto: &Node) -> Bootstrap {
     let Node {
         id,
         cluster,

@@ -72,7 +72,7 @@ mod unset;
 mod upstream_http;
 mod virtual_host;
 
-pub use bootstrap::{bootstrap, identity as node};
+pub use bootstrap::bootstrap;
 pub use entry::{Context, Conversion, KnownNames, cluster, endpoints, listener, route_config, secret};
 pub use source::{DataSource, NoData};
 pub use template::{MAX_TEMPLATE_BYTES, TemplateError};

@@ -30,7 +30,12 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: Option<&RouteSpecifier>) -> Read<R
 pub(crate) fn served(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
     let ConfigSource { authorities, initial_fetch_timeout, resource_api_version, config_source_specifier } =
         proto;
-    ignore_set!(r, "all resources come over one stream", authorities, initial_fetch_timeout);
+    ignore_set!(
+        r,
+        "all resources come over one stream, and are waited for 15 s",
+        authorities,
+        initial_fetch_timeout
+    );
     version(r, "resource_api_version", *resource_api_version)?;
     match config_source_specifier {
         Some(
