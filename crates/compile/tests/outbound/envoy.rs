@@ -85,22 +85,30 @@ fn boot(set: &ResourceSet) -> Bootstrap {
     }
 }
 
-/// Asks real Envoy about a set.
-pub(crate) fn takes(set: &ResourceSet) {
-    let envoy = std::env::var_os("WEFT_ENVOY").map_or_else(
+/// Real Envoy.
+pub(crate) fn executable() -> PathBuf {
+    std::env::var_os("WEFT_ENVOY").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/venv/bin/envoy"),
         PathBuf::from,
-    );
-    let wire = prost::Message::encode_to_vec(&boot(set));
+    )
+}
+
+/// A bootstrap as text.
+pub(crate) fn json(boot: &Bootstrap) -> String {
+    let wire = prost::Message::encode_to_vec(boot);
     let schema = MessageType::find("envoy.config.bootstrap.v3.Bootstrap").unwrap();
     let style = weft_proto::json::Style { redact: false, ..weft_proto::json::Style::default() };
+    weft_proto::json::to_json(schema, &wire, style).unwrap().to_string()
+}
+
+/// Asks real Envoy about a set.
+pub(crate) fn takes(set: &ResourceSet) {
     let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outbound/roots.pem");
-    let json = weft_proto::json::to_json(schema, &wire, style).unwrap().to_string();
-    let json = json.replace(SYSTEM_ROOTS, roots.to_str().unwrap());
+    let json = json(&boot(set)).replace(SYSTEM_ROOTS, roots.to_str().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bootstrap.json");
     std::fs::write(&path, &json).unwrap();
-    let mut command = Command::new(envoy);
+    let mut command = Command::new(executable());
     command.args(["--mode", "validate", "-l", "critical", "-c"]).arg(&path);
     let output = command.output().expect("Envoy: set WEFT_ENVOY, or `cargo xtask tools` installs it");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -6,6 +6,7 @@ mod egress;
 mod envoy;
 mod golden;
 mod laws;
+mod live;
 mod rules;
 mod transport;
 mod world;
