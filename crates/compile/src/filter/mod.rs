@@ -1,7 +1,7 @@
 //! Chains of filters, the same for inbound, outbound and gateways; rendered for what the proxy has.
 //!
 //! ```text
-//! HttpManagerSpec ─► manager: connection manager ─► chain: peer, authorization, alpn, fault, … router
+//! HttpManagerSpec ─► http: connection manager ─► chain: peer, authorization, alpn, fault, … router
 //! TcpSpec ─────────► tcp: peer, authorization, stats, tcp_proxy
 //! ```
 //!
@@ -12,8 +12,8 @@
 pub mod access_log;
 mod alpn;
 mod chain;
+mod http;
 mod listener;
-mod manager;
 mod peer;
 pub mod source;
 mod stats;
@@ -31,8 +31,8 @@ use crate::proxy::Proxy;
 
 pub use alpn::ALPN_FILTER;
 pub use chain::{CORS_FILTER, FAULT_FILTER, ROUTER_FILTER};
+pub use http::{HTTP_MANAGER, http_manager, http_manager_filter};
 pub use listener::{http_inspector, original_dst, tls_inspector};
-pub use manager::{HTTP_MANAGER, http_manager, http_manager_filter};
 pub use peer::PEER_METADATA_FILTER;
 pub use tcp::{TCP_PROXY, tcp_filters};
 

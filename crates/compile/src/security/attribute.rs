@@ -5,7 +5,7 @@ use std::fmt;
 use weft_proto::envoy::config::rbac::v3::{Permission, Principal};
 
 use super::logic::Logic;
-use super::test::Atom;
+use super::value::Atom;
 
 /// An attribute of a connection or request (AP-03, AP-04, AP-06).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use weft_proto::envoy::extensions::filters::network::rbac::v3::Rbac as NetworkRb
 use super::TrustDomains;
 use super::logic::Logic;
 use super::rule::{self, Ground};
-pub use super::test::Unusable;
+pub use super::value::Unusable;
 use crate::filter;
 
 /// Name of the HTTP filter.

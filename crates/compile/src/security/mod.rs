@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PeerAuthentication ──► tls: the context of a server in the mesh
-//! AuthorizationPolicy ─► authorization ─► rule ─► attribute ─► test (one value)
+//! AuthorizationPolicy ─► authorization ─► rule ─► attribute ─► value, token: one test
 //!                              │                     └─ text: exact, abc*, *abc, *
 //!                              └─ HTTP filters, or network filters without what only HTTP has (AP-07)
 //! ```
@@ -18,10 +18,11 @@ pub mod authorization;
 mod diagnose;
 mod logic;
 mod rule;
-mod test;
 mod text;
 pub mod tls;
+mod token;
 mod trust;
+mod value;
 
 pub use diagnose::diagnose;
 pub(crate) use diagnose::diagnostic;

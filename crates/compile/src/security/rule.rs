@@ -5,7 +5,7 @@ use weft_proto::envoy::config::rbac::v3::{Permission, Policy, Principal};
 
 use super::TrustDomains;
 use super::attribute::{Attribute, Side};
-use super::test::{self, Unusable};
+use super::value::{self, Unusable};
 
 /// What a rule is compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +86,7 @@ fn each<L: Side>(
 ) -> Result<Vec<L>, Unusable> {
     let mut parts = Vec::with_capacity(values.len());
     for value in values {
-        match test::side(ground, attribute, value) {
+        match value::side(ground, attribute, value) {
             Ok(tests) => parts.extend(tests),
             Err(unusable) if ground.action == Action::Allow => return Err(unusable),
             Err(_) => {}
