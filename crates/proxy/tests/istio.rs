@@ -169,6 +169,7 @@ fn both_sidecars_report_a_call_with_all_that_they_know() {
         }
         assert!(samples(&body, "istio_request_bytes_sum")[0].1 > 50.0);
         assert!(body.contains("# TYPE istio_requests_total counter\n"));
+        assert_labels(&samples(&body, "istio_build")[0], &[("component", "proxy")]);
         assert!(body.contains("# TYPE envoy_cluster_upstream_rq_total counter\n"));
     }
 

@@ -38,6 +38,9 @@ pub(crate) struct Counts {
 
 impl Counts {
     pub(crate) fn new(registry: &Registry) -> Self {
+        // TM-04: each component tells its version.
+        let build = [("component", "proxy"), ("tag", concat!("weft-", env!("CARGO_PKG_VERSION")))];
+        registry.set_gauge(registry.gauge("istio_build", "istio_build", &build), 1);
         let overflow = "weft_istio_metrics_overflow_total";
         Self {
             http: RefCell::default(),
