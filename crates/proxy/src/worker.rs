@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     date: RefCell<(u64, String)>,
     /// Where this worker counts.
     pub(crate) counting: Counting,
-    http: RefCell<HashMap<(usize, usize), ([Owner; 2], Rc<HttpCounters>)>>,
+    http: RefCell<HashMap<(usize, usize), OwnedByTwo<HttpCounters>>>,
     tcp: RefCell<HashMap<usize, (Owner, Rc<TcpCounters>)>>,
     logs: RefCell<HashMap<usize, (Owner, Rc<Logs>)>>,
     /// Istio's metrics that it has seen so far.
@@ -57,6 +57,8 @@ pub(crate) struct Worker {
 /// The configuration that something was made for. It is known by its address, which nothing else has as
 /// long as this is held.
 type Owner = Weak<dyn Any + Send + Sync>;
+/// Something that was made for two parts of the configuration together.
+type OwnedByTwo<T> = ([Owner; 2], Rc<T>);
 
 /// A connection that is being served, for the drain to wait for.
 #[derive(Debug)]
