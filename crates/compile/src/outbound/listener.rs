@@ -12,7 +12,8 @@ use weft_proto::envoy::r#type::v3::HashPolicy;
 use weft_proto::envoy::r#type::v3::hash_policy::{PolicySpecifier, SourceIp};
 
 use super::opaque::{self, Chain};
-use super::plan::{Listening, Place};
+use super::place::Place;
+use super::plan::Listening;
 use crate::cluster::name::{BLACK_HOLE, PASSTHROUGH};
 use crate::filter::{self, Direction, HttpManagerSpec, Routes, TcpSpec, access_log};
 use crate::message::{bool_value, cidr, duration, ip_address, socket_address, u32_value};
@@ -53,7 +54,8 @@ pub(super) fn render(view: &View<'_>, port: u16, place: Place, plan: &Listening)
         metadata: plan.service.as_ref().map(|service| provenance::of(&service.object, "spec.ports")),
         ..Default::default()
     };
-    let told = plan.http.is_some() && plan.detect;
+    let others = plan.detect || plan.default.is_some() || !plan.chains.is_empty();
+    let told = plan.http.is_some() && others;
     if let Some(routes) = &plan.http {
         let criteria = told.then(|| FilterChainMatch {
             transport_protocol: "raw_buffer".to_owned(),

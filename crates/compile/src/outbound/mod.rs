@@ -12,6 +12,7 @@
 
 mod listener;
 mod opaque;
+mod place;
 pub mod plan;
 
 use weft_proto::resource::{Resource, ResourceSet};
@@ -22,6 +23,7 @@ use crate::view::View;
 
 pub use listener::{VIRTUAL_OUTBOUND, VIRTUAL_OUTBOUND_PORT};
 pub use opaque::{Chain, is_opaque};
+pub use place::Place;
 
 /// Adds the listeners and routes for the workload's calls.
 pub fn resources(view: &View<'_>, set: &mut ResourceSet) {

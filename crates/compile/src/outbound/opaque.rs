@@ -12,6 +12,7 @@ use weft_model::protocol::Protocol;
 use weft_model::service::{Service, ServicePort};
 use weft_model::{Labels, VirtualServiceView};
 
+use super::place::{Place, Spot};
 use crate::cluster::{Policy, name, tcp_idle_timeout};
 use crate::route::{Target, find};
 use crate::view::View;
@@ -53,16 +54,16 @@ impl Chain {
     }
 }
 
-/// The chains of a service's port, and the one of all other connections there. `shared`: other services
-/// may listen at the same place, so that the service must be told by its addresses or its name.
+/// The chains of a service's port, and the one of all other connections there. Where other services may be
+/// called at the same place, a service must be told by its addresses or its name.
 pub(super) fn chains(
     view: &View<'_>,
     rules: &[Arc<VirtualServiceView>],
     service: &Arc<Service>,
     port: &ServicePort,
-    shared: bool,
+    spot: Spot,
 ) -> (Vec<Chain>, Option<Chain>) {
-    let ranges: Vec<IpNet> = if shared { service.addresses.clone() } else { Vec::new() };
+    let ranges: Vec<IpNet> = if spot.key.1 == Place::Any { service.addresses.clone() } else { Vec::new() };
     let rule = find(rules, &service.host).map(|(rule, _)| rule);
     let mut chains = Vec::new();
     let mut rest = None;
@@ -74,7 +75,7 @@ pub(super) fn chains(
         }
     }
     let mut own = rest.unwrap_or_else(|| of_service(view, service, port));
-    if port.protocol.is_tls() && shared && service.addresses.is_empty() {
+    if port.protocol.is_tls() && spot.shared && ranges.is_empty() {
         own.server_names.extend(server_name(&service.host));
     }
     own.subnets = ranges;

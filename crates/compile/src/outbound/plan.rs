@@ -5,32 +5,21 @@
 //! apart by address or server name. Where two services contend for the same, the older one has it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-use weft_api::istio::sidecar::CaptureMode;
-use weft_model::endpoint::EndpointAddress;
 use weft_model::protocol::Protocol;
-use weft_model::service::{Registry, Service, ServicePort};
+use weft_model::service::{Service, ServicePort};
 use weft_model::{EgressListenerView, VirtualServiceView};
 
 use super::opaque::{self, Chain};
+use super::place::{self, Place, Spot};
 use crate::view::View;
 
 /// Name of the listener and route configuration for HTTP proxy requests.
 pub const HTTP_PROXY: &str = "http_proxy";
 /// Port of it in the embedded mode.
 pub const EMBEDDED_HTTP_PROXY_PORT: u16 = 15_007;
-
-/// Where a listener listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// For any address that was called.
-    Any,
-    /// For one.
-    At(IpAddr),
-}
 
 /// A listener.
 #[derive(Clone, Debug, Default)]
@@ -118,18 +107,18 @@ impl Plan {
             // Nobody can call a wildcard by address.
             if !service.is_wildcard() {
                 let key = (weft_types::embedded::listening_port(number), Place::At(vip.into()));
-                self.at(view, egress, service, port, key, true);
+                self.at(view, egress, service, port, Spot { key, bound: true, shared: false });
             }
             return;
         }
-        if let Some(bind) = bind(egress) {
-            return self.at(view, egress, service, port, (number, Place::At(bind)), true);
+        if let Some(bind) = place::bind(view, egress) {
+            let key = (number, Place::At(bind));
+            return self.at(view, egress, service, port, Spot { key, bound: true, shared: true });
         }
-        if port.protocol.is_http() {
-            return self.at(view, egress, service, port, (number, Place::Any), false);
-        }
-        for place in places(view, service, number) {
-            self.at(view, egress, service, port, (number, place), false);
+        let http = port.protocol.is_http();
+        for place in if http { vec![Place::Any] } else { place::of_service(view, service, number) } {
+            let spot = Spot { key: (number, place), bound: false, shared: place == Place::Any };
+            self.at(view, egress, service, port, spot);
         }
     }
 
@@ -140,10 +129,9 @@ impl Plan {
         egress: &EgressListenerView,
         service: &Arc<Service>,
         port: &ServicePort,
-        key: (u16, Place),
-        bound: bool,
+        spot: Spot,
     ) {
-        let shared = key.1 == Place::Any;
+        let Spot { key, bound, shared } = spot;
         let http = port.protocol.is_http() || port.protocol == Protocol::Auto;
         // A service that is told by its address has routes of its own, since the port alone would mix it
         // with declared HTTP.
@@ -156,11 +144,12 @@ impl Plan {
         if http {
             listening.http.get_or_insert_with(|| routes.clone());
             listening.grpc_web |= port.protocol == Protocol::GrpcWeb;
-            // Where the address is the service's own and HTTP is declared, nothing else is expected.
-            listening.detect |= shared || own_routes;
+            // Redirected connections for others come this way too; to a socket of its own, or to an address
+            // of the service's own, come only those that are declared.
+            listening.detect |= key.1 == Place::Any || port.protocol == Protocol::Auto;
         }
         if !port.protocol.is_http() {
-            let (chains, default) = opaque::chains(view, &egress.virtual_services, service, port, shared);
+            let (chains, default) = opaque::chains(view, &egress.virtual_services, service, port, spot);
             for chain in chains {
                 if !listening.chains.iter().any(|known| known.contends(&chain)) {
                     listening.chains.push(chain);
@@ -212,39 +201,4 @@ impl Plan {
         };
         self.routes.insert(HTTP_PROXY.to_owned(), scope);
     }
-}
-
-/// The address on which an egress listener has a socket, without redirection (SC-06).
-fn bind(egress: &EgressListenerView) -> Option<IpAddr> {
-    egress.port.as_ref()?;
-    let told = egress.bind.as_deref().and_then(|bind| bind.parse().ok());
-    told.or_else(|| (egress.capture_mode == CaptureMode::None).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)))
-}
-
-/// Where connections to a service's port can be told from others: at its addresses; those of its pods if
-/// it is headless; else by port alone.
-fn places(view: &View<'_>, service: &Service, port: u16) -> Vec<Place> {
-    let single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
-    let mut places: Vec<Place> =
-        service.addresses.iter().filter(single).map(|net| Place::At(net.addr())).collect();
-    if places.len() < service.addresses.len() {
-        places.push(Place::Any);
-    }
-    if service.headless && service.registry == Registry::Kubernetes && places.is_empty() {
-        let endpoints = view.endpoints(service, port).iter();
-        let mut addresses: Vec<IpAddr> = endpoints
-            .filter(|endpoint| endpoint.port == port)
-            .filter_map(|endpoint| match endpoint.address {
-                EndpointAddress::Ip(ip) => Some(ip),
-                EndpointAddress::Name(_) | EndpointAddress::Unix(_) => None,
-            })
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        places.extend(addresses.into_iter().map(Place::At));
-    }
-    if places.is_empty() {
-        places.push(Place::Any);
-    }
-    places
 }

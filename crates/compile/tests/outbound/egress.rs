@@ -45,6 +45,23 @@ fn an_egress_listener_may_have_a_socket() {
 }
 
 #[test]
+fn without_redirection_ports_are_opened_on_loopback() {
+    let proxy = weft_compile::Proxy {
+        interception: weft_compile::Interception::None,
+        addresses: vec![[10, 0, 0, 9].into()],
+        ..world::sidecar(Capabilities::PLAIN)
+    };
+    let world = World::new(&[BOOKINFO, EVERYTHING], &proxy);
+    let cluster = world.get("127.0.0.1_9080", "ratings:9080", "/", &[]);
+    assert_eq!(cluster, "outbound|9080||ratings.default.svc.cluster.local");
+    assert_eq!(
+        said(&world.judge(&Call::tcp("127.0.0.1_3306"), 1)),
+        "outbound|3306|new|mysql.default.svc.cluster.local"
+    );
+    assert!(!names(&world.set, type_url::LISTENER).contains(&"virtualOutbound".to_owned()));
+}
+
+#[test]
 fn calls_to_the_unknown_may_go_to_a_proxy() {
     let object = sidecar(
         "{outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: {host: details.default.svc.cluster.local, port: \
