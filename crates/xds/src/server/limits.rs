@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::order::Role;
+
 /// Bounds of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -31,6 +33,9 @@ pub struct Limits {
     /// answers for clusters only when all are warm, by its own default after 15 s, and never if one of them
     /// waits for a secret without limit: that must not hold up all the others.
     pub stall: Duration,
+    /// The same for clusters, once the client has answered for all their endpoints: what it still waits for
+    /// (a name to resolve, a secret) nobody here can hasten; default 1 s.
+    pub stall_alone: Duration,
 }
 
 impl Default for Limits {
@@ -46,6 +51,18 @@ impl Default for Limits {
             nack_bytes: 8 << 10,
             patience: Duration::from_millis(500),
             stall: Duration::from_secs(20),
+            stall_alone: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Limits {
+    /// How long others wait for an answer to a response of that type.
+    pub(super) fn of_silence(&self, role: Role, clusters_stand_alone: bool) -> Duration {
+        if role == Role::Cluster && clusters_stand_alone {
+            self.stall_alone.min(self.stall)
+        } else {
+            self.stall
         }
     }
 }

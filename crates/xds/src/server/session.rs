@@ -169,8 +169,12 @@ impl<P: Protocol> Session<P> {
     /// What to send now, in order.
     pub fn poll(&mut self, now: Duration) -> Vec<Reply> {
         self.patience.begin();
-        for flight in self.channels.values_mut().filter_map(|channel| channel.flight.as_mut()) {
-            flight.stalled |= now >= flight.at.saturating_add(self.limits.stall);
+        let alone = self.clusters_stand_alone();
+        for ((role, _), channel) in &mut self.channels {
+            let limit = self.limits.of_silence(*role, alone);
+            if let Some(flight) = &mut channel.flight {
+                flight.stalled |= now >= flight.at.saturating_add(limit);
+            }
         }
         let keys: Vec<_> = self.channels.keys().cloned().collect();
         let replies = keys.iter().filter_map(|key| self.reply(key, now)).collect();
@@ -181,9 +185,18 @@ impl<P: Protocol> Session<P> {
     /// When to poll although nothing happened.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        let flights = self.channels.values().filter_map(|channel| channel.flight.as_ref());
-        let stall = flights.filter(|flight| !flight.stalled).map(|f| f.at.saturating_add(self.limits.stall));
+        let alone = self.clusters_stand_alone();
+        let stall = self.channels.iter().filter_map(|((role, _), channel)| {
+            let flight = channel.flight.as_ref().filter(|flight| !flight.stalled)?;
+            Some(flight.at.saturating_add(self.limits.of_silence(*role, alone)))
+        });
         stall.chain(self.patience.next(self.limits.patience)).min()
+    }
+
+    /// Whether the client has nothing more to get from us for its clusters.
+    fn clusters_stand_alone(&self) -> bool {
+        let endpoints = self.channels.iter().find(|((role, _), _)| *role == Role::Endpoint);
+        endpoints.is_none_or(|(_, endpoints)| endpoints.flight.is_none() && !endpoints.dirty)
     }
 
     fn reply(&mut self, key: &(Role, Arc<str>), now: Duration) -> Option<Reply> {
