@@ -89,7 +89,7 @@ async fn hostile() -> Result<()> {
     mesh.until_synced().await?;
     let tally = load.end().await;
     ensure!(count >= 30, "only {count} inputs");
-    ensure!(tally.good > 500 && tally.failed() == 0, "other traffic noticed: {tally:?}");
+    ensure!(tally.good > 300 && tally.failed() == 0, "other traffic noticed: {tally:?}");
     ensure!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
     Ok(())
 }
@@ -146,7 +146,16 @@ fn requests() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("HTTP/2: CONTINUATION without end", h2(&flood), Ended),
         ("HTTP/2: DATA on stream 0", h2(b"\0\0\x01\0\0\0\0\0\0x"), Ended),
         ("HTTP/2: a window beyond its limit", h2(b"\0\0\x04\x08\0\0\0\0\0\x7f\xff\xff\xff"), Ended),
-        ("a ClientHello that is garbage", [&b"\x16\x03\x01\x00\xff\x01"[..], &[0xee; 300]].concat(), Ended),
+        (
+            "a ClientHello that is garbage",
+            [&b"\x16\x03\x01\x00\x0a\x01\0\0\x06"[..], &[0xee; 300]].concat(),
+            Ended,
+        ),
+        (
+            "a ClientHello of 15 MB",
+            [&b"\x16\x03\x01\x40\0\x01\xee\xee\xee"[..], &[0; 40_000]].concat(),
+            Ended,
+        ),
     ]
 }
 

@@ -130,12 +130,19 @@ impl Http1 {
             // client's (response splitting).
             return if input.is_empty() { Ok(None) } else { Err(bad("a response without a request")) };
         }
+        let fresh = *scanned == 0;
         let end = lines::head_end(input, scanned);
         if end.unwrap_or(input.len()) > self.limits.max_head_bytes {
             let reason = format!("head larger than {} bytes", self.limits.max_head_bytes);
             return Err(refuse(431, HEADERS_TOO_LARGE, reason));
         }
-        let Some(end) = end else { return Ok(None) };
+        let Some(end) = end else {
+            // What is no HTTP need not be waited out: its end may never come.
+            if fresh && self.side == Side::Server {
+                request::check_line(input, &self.limits)?;
+            }
+            return Ok(None);
+        };
         let head = input.split_to(end);
         match self.side {
             Side::Server => self.request(&head).map(Some),

@@ -60,6 +60,17 @@ pub(super) fn parse(head: &[u8], limits: &Limits, scheme: &str) -> Result<Reques
     Ok(Request { head, framing, keep_alive, upgrade })
 }
 
+/// Judges the first line of a head that is not complete, if at least that line is.
+///
+/// # Errors
+/// The verdict that the whole head would get.
+pub(super) fn check_line(head: &[u8], limits: &Limits) -> Result<(), CodecError> {
+    match Lines::new(head).next() {
+        Some(line) => parse_line(line, limits).map(drop),
+        None => Ok(()),
+    }
+}
+
 fn parse_line<'a>(line: &'a [u8], limits: &Limits) -> Result<(Method, Target<'a>, Version), CodecError> {
     let space = memchr(b' ', line).ok_or_else(|| bad("the request line has no space"))?;
     let (name, rest) = line.split_at_checked(space).unwrap_or_default();

@@ -323,7 +323,13 @@ impl Mesh {
         let begun = Instant::now();
         loop {
             let page = self.debug("/debug/syncz").await?;
-            if page.body.contains("\"synced\":true") && !page.body.contains("\"synced\":false") {
+            let streams: Vec<serde_json::Value> = serde_json::from_str(&page.body)?;
+            let newest = streams.iter().filter_map(|stream| stream["generation"].as_u64()).max();
+            let done = |stream: &serde_json::Value| {
+                stream["inSync"] == true && stream["generation"].as_u64() == newest
+            };
+            let proxies = self.workloads.values().filter(|workload| workload.sidecar.is_some()).count();
+            if streams.len() >= proxies && streams.iter().all(done) {
                 return Ok(());
             }
             if begun.elapsed() > Duration::from_secs(10) {
