@@ -15,6 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use weft_api::Diagnostic;
 use weft_xds::server::Streams;
 
 use crate::nodes::Nodes;
@@ -31,6 +32,15 @@ pub struct Pages {
     pub streams: Streams,
     /// They are served on loopback.
     pub local: bool,
+}
+
+impl Pages {
+    /// What is said of files and objects, and for the proxies that are connected.
+    fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut all = self.worlds.borrow().diagnostics.clone();
+        all.extend(self.nodes.findings().all());
+        all
+    }
 }
 
 /// All pages.
@@ -88,7 +98,7 @@ async fn config_dump(State(pages): State<Pages>, RawQuery(query): RawQuery) -> R
 }
 
 fn diagnostics(pages: &Pages) -> Value {
-    json!(pages.worlds.borrow().diagnostics)
+    json!(pages.diagnostics())
 }
 
 fn snapshot(pages: &Pages) -> Value {
@@ -130,7 +140,7 @@ fn snapshot(pages: &Pages) -> Value {
         "generation": snapshot.generation,
         "tookMicros": world.took.as_micros() as u64,
         "objects": world.objects,
-        "diagnostics": world.diagnostics.len(),
+        "diagnostics": pages.diagnostics().len(),
         "services": services,
         "workloads": workloads,
     })

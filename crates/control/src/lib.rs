@@ -4,14 +4,15 @@
 //!
 //! ```text
 //!  folders ─ Watch ─► world: merge ─► Snapshot ─ watch ─► nodes: compile for each proxy ─► Ads ─┐
-//!                          └► diagnostics                       └ what is the same is shared    ├─► TLS port
+//!                          └► diagnostics ◄── findings: diagnose ┘                              ├─► TLS port
 //!  state folder ─► certificates: authority ─► CertificateService ───────────────────────────────┤
 //!                                └► own certificate, root-cert.pem                              │
 //!  client certificate or token ─► callers: who calls ◄── listen: accept, handshake ◄────────────┘
 //! ```
 //!
 //! - [`settings`]: what the program is told; [`run`]: all of it put together.
-//! - [`world`], [`nodes`]: objects to sets; [`callers`], [`tokens`]: who calls.
+//! - [`world`], [`nodes`]: objects to sets, of which proxies share what is the same; [`findings`]: what is
+//!   said of objects for them; [`callers`], [`tokens`]: who calls.
 //! - [`certificates`], [`listen`]: the port; [`debug`]: the pages.
 //!
 //! # Invariants
@@ -24,6 +25,7 @@
 pub mod callers;
 pub mod certificates;
 pub mod debug;
+pub mod findings;
 pub mod listen;
 pub mod mesh_config;
 pub mod nodes;

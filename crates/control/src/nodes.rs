@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, watch};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
+use weft_api::Diagnostic;
 use weft_compile::proxy::Proxy;
 use weft_model::Snapshot;
 use weft_proto::envoy::config::core::v3::Node;
@@ -15,6 +16,7 @@ use weft_types::SpiffeId;
 use weft_xds::server::Provider;
 
 use crate::callers::Callers;
+use crate::findings::{Findings, beyond};
 use crate::share::share;
 use crate::world::World;
 
@@ -32,6 +34,7 @@ pub struct Nodes {
     /// As many compile at once as there are cores.
     cores: Arc<Semaphore>,
     connected: Arc<Mutex<Connected>>,
+    findings: Arc<Findings>,
 }
 
 impl fmt::Debug for Nodes {
@@ -51,7 +54,14 @@ impl Nodes {
     #[must_use]
     pub fn new(worlds: watch::Receiver<Arc<World>>, compile: Compile, callers: Callers) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { worlds, compile, callers, cores: Arc::new(Semaphore::new(cores)), connected: Arc::default() }
+        Self {
+            worlds,
+            compile,
+            callers,
+            cores: Arc::new(Semaphore::new(cores)),
+            connected: Arc::default(),
+            findings: Arc::default(),
+        }
     }
 
     /// The set of a connected proxy, by `node.id` or by the `POD.NAMESPACE` in it; the last that connected if
@@ -62,6 +72,12 @@ impl Nodes {
         let named = |proxy: &Proxy| *proxy.id == *id || proxy.id.split('~').nth(2) == Some(id);
         let (proxy, sets) = connected.open.values().rev().find(|(proxy, _)| named(proxy))?;
         Some((proxy.clone(), sets.borrow().clone()))
+    }
+
+    /// What is said of objects for the connected proxies, beyond what is said of the mesh.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// Who a node is, if the caller may say so: it must be the caller's workload.
@@ -110,7 +126,7 @@ impl Nodes {
         let mut worlds = self.worlds.clone();
         let world = worlds.borrow_and_update().clone();
         let work = Work { compile: self.compile.clone(), cores: self.cores.clone(), proxy: proxy.clone() };
-        let first = work.set(world, None).await;
+        let first = work.set(world.clone(), None).await;
         let first = first.ok_or_else(|| Status::internal("no configuration can be made for this node"))?;
         let (sets, receiver) = watch::channel(first);
         let id = {
@@ -123,8 +139,8 @@ impl Nodes {
             connected.open.insert(id, (proxy, sets.clone()));
             id
         };
-        let open = Open { id, connected: self.connected.clone() };
-        tokio::spawn(work.follow(worlds, sets, open));
+        let open = Open { id, connected: self.connected.clone(), findings: self.findings.clone() };
+        tokio::spawn(work.follow(world, worlds, sets, open));
         Ok(receiver)
     }
 }
@@ -154,11 +170,13 @@ impl Provider for Nodes {
 struct Open {
     id: u64,
     connected: Arc<Mutex<Connected>>,
+    findings: Arc<Findings>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         lock(&self.connected).open.remove(&self.id);
+        self.findings.forget(self.id);
     }
 }
 
@@ -190,22 +208,39 @@ impl Work {
         made.await.inspect_err(|error| tracing::error!(proxy = %self.proxy.id, %error, "no set")).ok()
     }
 
+    /// What there is to say for this proxy; `None` if that cannot be made.
+    async fn diagnose(&self, world: Arc<World>) -> Option<Vec<Diagnostic>> {
+        let _core = self.cores.acquire().await.ok()?;
+        let proxy = self.proxy.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            beyond(&world.diagnostics, weft_compile::diagnose(&world.snapshot, &proxy))
+        });
+        made.await.inspect_err(|error| tracing::error!(proxy = %self.proxy.id, %error, "no findings")).ok()
+    }
+
     /// Makes the set again at each change, until the stream ends.
     async fn follow(
         self,
+        mut world: Arc<World>,
         mut worlds: watch::Receiver<Arc<World>>,
         sets: watch::Sender<Arc<ResourceSet>>,
         open: Open,
     ) {
         loop {
+            // The proxy has its set by now. A mesh that is newer already is worth more than words.
+            if !worlds.has_changed().unwrap_or(true)
+                && let Some(found) = self.diagnose(world).await
+            {
+                open.findings.replace(open.id, found);
+            }
             tokio::select! {
                 changed = worlds.changed() => if changed.is_err() { break },
                 () = sets.closed() => break,
             }
-            let world = worlds.borrow_and_update().clone();
+            world = worlds.borrow_and_update().clone();
             let old = sets.borrow().clone();
             // A set that cannot be made leaves the last one in force.
-            if let Some(set) = self.set(world, Some(old)).await {
+            if let Some(set) = self.set(world.clone(), Some(old)).await {
                 sets.send_replace(set);
             }
         }

@@ -85,6 +85,72 @@ fn route(host: &str, timeout: u32) -> String {
     )
 }
 
+/// Objects that are taken, and ask for what cannot be had.
+const WISHES: &str = "\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ratings, namespace: default}
+spec:
+  hosts: [ratings]
+  http:
+  - route: [{destination: {host: ratings, subset: v9}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ratings, namespace: default}
+spec:
+  host: ratings
+  trafficPolicy: {tls: {mode: SIMPLE, credentialName: my-credential}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: asked, namespace: default}
+spec:
+  selector: {matchLabels: {app: reviews}}
+  action: CUSTOM
+  provider: {name: my-provider}
+  rules: [{}]
+";
+
+#[tokio::test]
+async fn what_objects_ask_of_proxies_in_vain_is_said() {
+    let weftd = Weftd::start(&[]);
+    let certificate = obtain(&weftd, "token-of-reviews", REVIEWS).await.unwrap();
+    let channel = channel::connect(&server(&weftd), Some(&certificate)).await.unwrap();
+    let open = async || {
+        let node = node("reviews-1", "default", "reviews");
+        let mut stream = Stream::open(channel.clone(), None, node).await.unwrap();
+        stream.subscribe(CLUSTER, &["*"]).await.unwrap();
+        stream
+    };
+    let first = open().await;
+    weftd.write("wishes.yaml", WISHES);
+    // Of the mesh itself, and of what is compiled for proxies.
+    let wishes = ["subset v9", "tls.credentialName", "my-provider"];
+    for wish in wishes {
+        weftd.until("/debug/diagnosticz", wish).await;
+    }
+    let _second = open().await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (page, json) = (weftd.get("/"), weftd.get("/debug/diagnosticz"));
+    for wish in wishes {
+        let said = weftd.said();
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains(wish)).collect();
+        assert!(lines.len() == 1 && lines[0].contains("wishes.yaml:"), "{wish}: {lines:#?}");
+        assert!(page.contains(wish) && json.matches(wish).count() == 1, "{wish}: {json}");
+    }
+    // What one has lost by going, the other still has; what is mended is gone.
+    drop(first);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(weftd.get("/debug/diagnosticz").contains("my-provider"));
+    weftd.write(
+        "wishes.yaml",
+        &WISHES.replace("action: CUSTOM\n  provider: {name: my-provider}", "action: DENY"),
+    );
+    weftd.until_gone("/debug/diagnosticz", "my-provider").await;
+    assert!(weftd.get("/debug/diagnosticz").contains("tls.credentialName"));
+}
+
 #[tokio::test]
 async fn nobody_gets_what_is_anothers() {
     let weftd = Weftd::start(&[]);

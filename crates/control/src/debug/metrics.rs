@@ -44,6 +44,6 @@ pub(super) fn render(pages: &Pages) -> String {
     let kinds: Vec<_> =
         world.objects.iter().map(|(kind, count)| (format!("{{kind=\"{kind}\"}}"), *count as u64)).collect();
     metric("weft_objects", "gauge", "Objects in force.", &kinds);
-    metric("weft_diagnostics", "gauge", "Diagnostics that hold.", &plain(world.diagnostics.len()));
+    metric("weft_diagnostics", "gauge", "Diagnostics that hold.", &plain(pages.diagnostics().len()));
     text
 }

@@ -49,11 +49,12 @@ pub(super) fn render(pages: &Pages) -> String {
         );
     }
     html.push_str("</table><h2>Diagnostics</h2>");
-    if world.diagnostics.is_empty() {
+    let diagnostics = pages.diagnostics();
+    if diagnostics.is_empty() {
         html.push_str("<p class=good>None.</p>");
     } else {
         html.push_str("<ul>");
-        for diagnostic in &world.diagnostics {
+        for diagnostic in &diagnostics {
             let class = if diagnostic.is_error() { "bad" } else { "" };
             let _ = write!(html, "<li class=\"{class}\"><code>{}</code>", escape(&diagnostic.to_string()));
         }

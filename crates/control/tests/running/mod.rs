@@ -142,6 +142,17 @@ impl Weftd {
         panic!("{path} never holds {text:?}: {}", self.get(path));
     }
 
+    /// Waits until a page holds a text no more.
+    pub(crate) async fn until_gone(&self, path: &str, text: &str) {
+        for _ in 0..100 {
+            if !self.get(path).contains(text) {
+                return;
+            }
+            tokio::time::sleep(LIMIT / 100).await;
+        }
+        panic!("{path} still holds {text:?}: {}", self.get(path));
+    }
+
     /// Waits until it has said something.
     pub(crate) async fn until_said(&self, text: &str) {
         for _ in 0..100 {
