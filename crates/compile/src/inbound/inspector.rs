@@ -24,8 +24,10 @@ pub(super) struct Looks {
 /// What each port needs; the last is for all others.
 pub(super) type ByPort = (BTreeMap<u16, Looks>, Looks);
 
+/// A strict port is looked at as a permissive one is: if the looking changed with the mode, a proxy would
+/// have to drain the whole listener for a change of one chain.
 fn looks(spoken: Spoken, mode: MtlsMode) -> Looks {
-    let shapes = shapes(spoken, mode);
+    let shapes = shapes(spoken, if mode == MtlsMode::Strict { MtlsMode::Permissive } else { mode });
     Looks { for_tls: shapes.iter().any(|shape| shape.mtls), for_http: shapes.iter().any(looks_for_http) }
 }
 

@@ -54,21 +54,34 @@ const fn shape(transport: &'static str, protocols: &'static [&'static str], mtls
 }
 
 /// The chains of a port. What matches none of them is closed.
+///
+/// A strict port has the chains for clients of the mesh in the very form that a permissive one has them in:
+/// when the mode changes, these stay as they are, and connections through them live on.
 pub(super) fn shapes(spoken: Spoken, mode: MtlsMode) -> &'static [Shape] {
     match (spoken, mode) {
-        (Spoken::Http, MtlsMode::Strict) => const { &[shape(TLS, &[], true, true)] },
+        (Spoken::Http, MtlsMode::Strict) => {
+            const { &[shape(TLS, MESH, true, true), shape(TLS, &[], true, true)] }
+        }
         (Spoken::Http, MtlsMode::Permissive) => {
             const { &[shape(TLS, MESH, true, true), shape(RAW, &[], false, true)] }
         }
         (Spoken::Http, MtlsMode::Disable) => const { &[shape("", &[], false, true)] },
-        (Spoken::Opaque, MtlsMode::Strict) => const { &[shape(TLS, &[], true, false)] },
+        (Spoken::Opaque, MtlsMode::Strict) => {
+            const { &[shape(TLS, MESH, true, false), shape(TLS, &[], true, false)] }
+        }
         // TLS that is not the mesh's is the application's to end.
         (Spoken::Opaque, MtlsMode::Permissive) => {
             const { &[shape(TLS, MESH, true, false), shape(TLS, &[], false, false), shape(RAW, &[], false, false)] }
         }
         (Spoken::Opaque, MtlsMode::Disable) => const { &[shape("", &[], false, false)] },
         (Spoken::Unknown, MtlsMode::Strict) => {
-            const { &[shape(TLS, MESH_HTTP, true, true), shape(TLS, &[], true, false)] }
+            const {
+                &[
+                    shape(TLS, MESH_HTTP, true, true),
+                    shape(TLS, MESH_OPAQUE, true, false),
+                    shape(TLS, &[], true, false),
+                ]
+            }
         }
         (Spoken::Unknown, MtlsMode::Permissive) => {
             const {
@@ -106,6 +119,15 @@ mod tests {
             assert!(shapes(spoken, MtlsMode::Disable).iter().all(|shape| !shape.mtls));
             let both = shapes(spoken, MtlsMode::Permissive);
             assert!(both.iter().any(|shape| shape.mtls) && both.iter().any(|shape| !shape.mtls));
+        }
+    }
+
+    #[test]
+    fn what_carries_the_mesh_stays_when_a_permissive_port_becomes_strict() {
+        for spoken in SPOKEN {
+            let strict = shapes(spoken, MtlsMode::Strict);
+            let carries = |shape: &&Shape| shape.mtls && !shape.protocols.is_empty();
+            assert!(shapes(spoken, MtlsMode::Permissive).iter().filter(carries).all(|s| strict.contains(s)));
         }
     }
 

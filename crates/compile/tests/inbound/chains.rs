@@ -121,7 +121,7 @@ fn nobody_looks_at_ports_whose_chains_do_not_need_it() {
         "{selector: {matchLabels: {app: app}}, mtls: {mode: STRICT}, portLevelMtls: {9000: {mode: DISABLE}, 6000: {mode: DISABLE}}}",
     );
     assert_eq!([looks(&strict, 9000), looks(&strict, 8080)], [(false, false), (true, false)]);
-    assert_eq!([looks(&strict, 6000), looks(&strict, 6001)], [(false, true), (true, false)]);
+    assert_eq!([looks(&strict, 6000), looks(&strict, 6001)], [(false, true), (true, true)]);
     for yaml in [APP, &off, &strict] {
         envoy_takes(&mesh(yaml), &redirected());
     }
