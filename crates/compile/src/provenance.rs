@@ -2,7 +2,8 @@
 //! `istio` for tools that know Istio's.
 //!
 //! The generation is the object's own, never the snapshot's: a resource changes only when what it says
-//! changes.
+//! changes. Only routes tell it, which cost nothing to replace: a cluster or listener that changes loses
+//! its pools or drains, so those tell the object alone.
 
 use std::collections::HashMap;
 
@@ -17,17 +18,25 @@ pub(crate) const WEFT: &str = "weft.dev";
 /// Namespace in `filter_metadata` of Istio's own facts.
 pub(crate) const ISTIO: &str = "istio";
 
+/// Metadata of a route: the object, a field path within it, and its generation.
+pub(crate) fn of_route(object: &Object, field: &str) -> Metadata {
+    let mut metadata = of(object, field);
+    if let Some(weft) = metadata.filter_metadata.get_mut(WEFT) {
+        // Exact up to 2⁵³ generations.
+        let generation = Value { kind: Some(value::Kind::NumberValue(object.generation as f64)) };
+        weft.fields.insert("generation".to_owned(), generation);
+    }
+    metadata
+}
+
 /// Metadata with the object and a field path within it.
 pub(crate) fn of(object: &Object, field: &str) -> Metadata {
     let reference = &object.reference;
-    // Exact up to 2⁵³ generations.
-    let generation = Value { kind: Some(value::Kind::NumberValue(object.generation as f64)) };
     let weft = structure([
         ("kind", text(&reference.kind.to_string())),
         ("namespace", text(&reference.namespace)),
         ("name", text(&reference.name)),
         ("field", text(field)),
-        ("generation", generation),
     ]);
     let mut filter_metadata = HashMap::from([(WEFT.to_owned(), weft)]);
     if let Some(config) = config_path(object) {

@@ -77,6 +77,32 @@ fn who_comes_back_by_delta_gets_only_what_changed() {
 }
 
 #[test]
+fn who_comes_back_gets_the_endpoints_of_changed_clusters_once_more() {
+    let resources = set(&[(CLUSTER, "a", "2"), (CLUSTER_LOAD_ASSIGNMENT, "a", "1")]);
+    let mut session = Session::<Delta>::new(resources, Limits::default());
+    let holding = |type_url, name: &str| {
+        let mut first = delta(type_url, "", &[name]);
+        let Names::Change { have, .. } = &mut first.names else { unreachable!() };
+        have.insert("a".to_owned(), "1".to_owned());
+        first
+    };
+    assert_eq!(ask(&mut session, holding(CLUSTER, "*")), said("Cluster", &["a"], &[]));
+    let endpoints = ask(&mut session, holding(CLUSTER_LOAD_ASSIGNMENT, "a"));
+    assert_eq!(endpoints, said("ClusterLoadAssignment", &["a"], &[]));
+}
+
+#[test]
+fn what_a_client_waits_for_elsewhere_holds_up_listeners_for_a_second_only() {
+    let resources = set(&[(CLUSTER, "a", "1"), (LISTENER, "l", "1")]);
+    let mut session = Session::<Delta>::new(resources, Limits::default());
+    assert_eq!(ask(&mut session, delta(CLUSTER, "", &["*"])), said("Cluster", &["a"], &[]));
+    assert_eq!(ask(&mut session, delta(LISTENER, "", &["*"])), vec![]);
+    let soon = session.wake_at().unwrap();
+    assert_eq!(soon, Limits::default().stall_alone);
+    assert_eq!(told(&session.poll(soon)), said("Listener", &["l"], &[]));
+}
+
+#[test]
 fn all_types_are_answered_even_with_nothing_and_unknown_names_as_not_there() {
     let mut session = Session::<Delta>::new(set(&[]), Limits::default());
     assert_eq!(ask(&mut session, delta(CLUSTER, "", &[])), said("Cluster", &[], &[]));

@@ -25,7 +25,7 @@ pub(super) fn of_service(view: &View<'_>, service: &Service, port: u16) -> Route
         name: "default".to_owned(),
         decorator: Some(rule::decorator(&service.host, port, &criteria)),
         r#match: Some(criteria),
-        metadata: Some(provenance::of(&service.object, "spec.ports")),
+        metadata: Some(provenance::of_route(&service.object, "spec.ports")),
         typed_per_filter_config: forward.per_filter,
         request_headers_to_remove: forward.remove,
         action: Some(Action::Route(forward.action)),

@@ -34,8 +34,9 @@ pub fn gateway_routes(view: &View<'_>, table: &RouteTable) -> RouteConfiguration
             }
             let Some(routes) = rule::routes(view, &vs, audience) else { continue };
             for host in bound {
-                let entry =
-                    hosts.entry(host).or_insert_with(|| Host::new(provenance::of(&vs.object, "spec.hosts")));
+                let entry = hosts
+                    .entry(host)
+                    .or_insert_with(|| Host::new(provenance::of_route(&vs.object, "spec.hosts")));
                 // Two servers may bind the same VirtualService to the same host.
                 if !entry.sources.contains(&vs.object.reference) {
                     entry.sources.push(vs.object.reference.clone());
@@ -47,7 +48,7 @@ pub fn gateway_routes(view: &View<'_>, table: &RouteTable) -> RouteConfiguration
     for server in table.servers.iter().filter(|server| server.redirects_to_https()) {
         let names = all_names(server);
         for name in &names {
-            let new = || Host::new(provenance::of(&server.gateway, &server.path()));
+            let new = || Host::new(provenance::of_route(&server.gateway, &server.path()));
             hosts.entry(Name::from(name.as_str())).or_insert_with(new);
         }
         // Whatever host of this server a VirtualService narrows down, HTTPS is wanted there too.

@@ -110,7 +110,7 @@ fn route(
     Route {
         name: name(rule, block),
         r#match: Some(criteria),
-        metadata: Some(provenance::of(&origin.object, &format!("spec.http[{}]", origin.index))),
+        metadata: Some(provenance::of_route(&origin.object, &format!("spec.http[{}]", origin.index))),
         decorator: operation,
         typed_per_filter_config: per_filter,
         request_headers_to_add: changes.request_add,

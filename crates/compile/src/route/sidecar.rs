@@ -37,8 +37,10 @@ pub(crate) fn configuration(view: &View<'_>, name: &str, scope: &RouteScope) -> 
         let audience = Audience { gateways: &Audience::MESH, port: *port };
         let ruled = of.and_then(|(vs, _)| Some((vs, rule::routes(view, vs, audience)?)));
         let (mut routes, provenance) = match ruled {
-            Some((vs, routes)) => (routes, provenance::of(&vs.object, "spec.hosts")),
-            None => (vec![fallback::of_service(view, service, *port)], provenance::of(&service.object, "")),
+            Some((vs, routes)) => (routes, provenance::of_route(&vs.object, "spec.hosts")),
+            None => {
+                (vec![fallback::of_service(view, service, *port)], provenance::of_route(&service.object, ""))
+            }
         };
         if scope.proxy {
             routes.insert(0, connect(service, *port));
@@ -100,7 +102,7 @@ fn unregistered(
                 domains,
                 routes,
                 include_request_attempt_count: true,
-                metadata: Some(provenance::of(&vs.object, "spec.hosts")),
+                metadata: Some(provenance::of_route(&vs.object, "spec.hosts")),
                 ..Default::default()
             });
         }
@@ -134,7 +136,7 @@ fn connect(service: &Service, port: u16) -> Route {
             path_specifier: Some(PathSpecifier::ConnectMatcher(ConnectMatcher {})),
             ..Default::default()
         }),
-        metadata: Some(provenance::of(&service.object, "spec.ports")),
+        metadata: Some(provenance::of_route(&service.object, "spec.ports")),
         action: Some(Action::Route(RouteAction {
             cluster_specifier: Some(ClusterSpecifier::Cluster(name::outbound(port, "", &service.host))),
             upgrade_configs: vec![UpgradeConfig {

@@ -333,7 +333,12 @@ impl Mesh {
                 return Ok(());
             }
             if begun.elapsed() > Duration::from_secs(10) {
-                bail!("not synced: {}", page.body);
+                let late: Vec<String> = streams
+                    .iter()
+                    .filter(|stream| !done(stream))
+                    .map(|s| format!("{} at {} of {newest:?}", s["proxy"], s["generation"]))
+                    .collect();
+                bail!("not synced: {}", late.join(", "));
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -436,7 +441,7 @@ impl Mesh {
         let state = self.dir.path();
         command.args(["--discovery", &format!("{}:{GRPC}", self.control.address), "--pod-name", pod]);
         command.args(["--namespace", namespace, "--service-account", &account, "--labels", &labels]);
-        command.args(["--ip", &host.address.to_string(), "--concurrency", "1", "--drain-time-s", "2"]);
+        command.args(["--ip", &host.address.to_string(), "--concurrency", "1"]);
         command.args(["--workload-name", pod]);
         command.arg("--root-cert").arg(state.join("state/root-cert.pem"));
         command.arg("--token").arg(state.join("tokens").join(pod));

@@ -101,7 +101,22 @@ impl<P: Protocol> Session<P> {
         if let Some(flight) = answered {
             self.note_answer(&key, flight, refusal, now);
         }
+        if first && key.0 == Role::Endpoint {
+            self.rewarm_sent_clusters(&key);
+        }
         Ok(())
+    }
+
+    /// Who comes back asks for clusters first, and only then says which endpoints he holds: those of clusters
+    /// that were sent meanwhile he waits for anew.
+    fn rewarm_sent_clusters(&mut self, key: &(Role, Arc<str>)) {
+        let clusters = self.channels.iter().find(|((role, _), _)| *role == Role::Cluster);
+        let sent = clusters.and_then(|(_, clusters)| clusters.flight.as_ref());
+        let sent: Vec<_> =
+            sent.into_iter().flat_map(|flight| &flight.names).map(|n| (n.clone(), true)).collect();
+        if let Some(endpoints) = self.channels.get_mut(key) {
+            endpoints.rewarm(sent);
+        }
     }
 
     fn check(&self, type_url: &str, names: &Names) -> Result<(), Violation> {
