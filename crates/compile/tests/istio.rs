@@ -36,7 +36,7 @@ spec:
   servers:
   - port: {number: 8443, name: https, protocol: HTTPS}
     hosts: [shop.example.com]
-    tls: {mode: SIMPLE, serverCertificate: /etc/certs/tls.crt, privateKey: /etc/certs/tls.key}
+    tls: {mode: SIMPLE, credentialName: shop}
   - port: {number: 9443, name: tls, protocol: TLS}
     hosts: [pass.example.com]
     tls: {mode: PASSTHROUGH}
