@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use weft_filter::Context;
 use weft_filter::network::{rbac_allows, rbac_shadow};
+use weft_filter::{Context, Facts};
 use weft_net::Prefixed;
 use weft_state::{Permit, Resource};
 use weft_tables::filter::NetworkFilter;
+use weft_tables::istio::{LOCAL_PRINCIPAL, PEER_PRINCIPAL};
 use weft_types::Name;
 
 use crate::http::report;
@@ -91,11 +92,22 @@ pub(crate) fn admit(
                     }
                 }
             }
+            NetworkFilter::IstioAuthn => note_principals(facts, &cx.facts),
             NetworkFilter::IstioStats(_) => {}
         }
         cx.state.clone_from(&facts.state);
     }
     Some(admission)
+}
+
+/// Who is at both ends, as far as it was verified.
+fn note_principals(facts: &mut ConnFacts, known: &Facts) {
+    let identity = |uris: &[Box<str>]| uris.first().filter(|uri| uri.starts_with("spiffe://")).cloned();
+    let peer = identity(&known.peer_uris).filter(|_| known.peer_verified);
+    let both = [(PEER_PRINCIPAL, peer), (LOCAL_PRINCIPAL, identity(&facts.local_uris))];
+    for (key, principal) in both {
+        facts.state.extend(principal.map(|principal| (key.into(), principal)));
+    }
 }
 
 /// A place under the limit, counted over all workers.

@@ -337,6 +337,10 @@ pub enum NetworkFilter {
     SniCluster,
     /// `envoy.filters.network.set_filter_state`
     SetFilterState(Arc<SetFilterState>),
+    /// Istio's `authn` (`io.istio.network.authn.Config`): the SPIFFE identities of both ends are noted as
+    /// [`PEER_PRINCIPAL`](crate::istio::PEER_PRINCIPAL) and
+    /// [`LOCAL_PRINCIPAL`](crate::istio::LOCAL_PRINCIPAL), where policies look for them.
+    IstioAuthn,
     /// Istio's `stats`: the report counts by it.
     IstioStats(Arc<IstioStats>),
 }

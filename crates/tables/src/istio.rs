@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// The entry of filter state where Istio's policies look for who is at the other end of a connection.
+pub const PEER_PRINCIPAL: &str = "io.istio.peer_principal";
+/// The same for who is at this end.
+pub const LOCAL_PRINCIPAL: &str = "io.istio.local_principal";
+
 /// Who is at the other end of a call, told and learned in the headers `x-envoy-peer-metadata` and
 /// `x-envoy-peer-metadata-id` (`io.istio.http.peer_metadata.Config`, SD-14).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::reader::{Read, Reader};
 use super::unset::ignore_set;
 use crate::filter::FilterStateEntry;
+use crate::istio::{LOCAL_PRINCIPAL, PEER_PRINCIPAL};
 use crate::pb::envoy::config::core::v3::{SubstitutionFormatString, substitution_format_string::Format};
 use crate::pb::envoy::extensions::filters::common::set_filter_state::v3::{
     FilterStateValue, filter_state_value as value,
@@ -15,6 +16,8 @@ const FACTORIES: &[&str] = &[
     "envoy.string",
     "envoy.hashable_string",
     "istio.hashable_string",
+    PEER_PRINCIPAL,
+    LOCAL_PRINCIPAL,
     "envoy.network.application_protocols",
     "envoy.network.upstream_server_name",
     "envoy.network.upstream_subject_alt_names",

@@ -17,6 +17,7 @@ use network::connection_limit::v3::ConnectionLimit;
 use network::direct_response::v3::Config as DirectResponse;
 use network::echo::v3::Echo;
 use network::http_connection_manager::v3::HttpConnectionManager;
+use network::mongo_proxy::v3::MongoProxy;
 use network::rbac::v3::{Rbac, rbac::EnforcementType};
 use network::set_filter_state::v3::Config as SetFilterState;
 use network::sni_cluster::v3::SniCluster;
@@ -27,6 +28,10 @@ const PASSED: &[&str] = &[
     "envoy.extensions.network_filters.peer_metadata.Config",
     "envoy.extensions.network_filters.peer_metadata.UpstreamConfig",
 ];
+
+/// Istio's filter that notes who is at both ends (up to Istio 1.23). Its one option is whether connections
+/// to endpoints share the notes, and nothing there reads them.
+const AUTHN: &str = "io.istio.network.authn.Config";
 
 /// What a network filter is in a chain.
 pub(crate) enum Part {
@@ -102,7 +107,28 @@ fn typed(r: &mut Reader<'_>, any: &Any) -> Read<Part> {
     if exchanges_metadata(r, any)? {
         return Ok(Part::Passed);
     }
+    if holds::<MongoProxy>(any) {
+        return r.unpack(any, |r, p| {
+            mongo(r, p)?;
+            Ok(Part::Passed)
+        });
+    }
+    if type_name(any) == AUTHN {
+        return Ok(Part::Filter(NetworkFilter::IstioAuthn));
+    }
     Err(r.refuse(format!("the network filter {:?} is not implemented", type_name(any))))
+}
+
+/// Reads the filter that looks on at Mongo's messages: without a delay it only counts them.
+fn mongo(r: &mut Reader<'_>, proto: &MongoProxy) -> Read<()> {
+    let MongoProxy { stat_prefix, access_log, delay, emit_dynamic_metadata, commands, max_bson_depth } =
+        proto;
+    r.text("stat_prefix", stat_prefix)?;
+    ignore_set!(r, "messages of Mongo are not read", access_log, commands, max_bson_depth);
+    refuse_set!(r, "not implemented", delay);
+    refuse_set!(r, "operations are not read, and policies about them would not hold", emit_dynamic_metadata);
+    r.ignore("messages of Mongo are not counted");
+    Ok(())
 }
 
 fn network_rbac(r: &mut Reader<'_>, proto: &Rbac) -> Read<NetworkFilter> {
