@@ -360,8 +360,12 @@ impl Configuration {
             }
         }
         let (endpoints, absent, secrets) = (&self.endpoints, &self.absent, &self.process.secrets);
-        let known =
-            |kind: &'static str, name: &Name, here: bool| here || absent.contains(&(kind, name.clone()));
+        // At the start nothing works yet that waiting would keep: what is refused is not waited for.
+        let refused = (!*self.complete.borrow()).then_some(&self.refused);
+        let known = |kind: &'static str, name: &Name, here: bool| {
+            here || absent.contains(&(kind, name.clone()))
+                || refused.is_some_and(|refused| refused.contains_key(&(kind.into(), name.clone())))
+        };
         let secret = |name: &Name| known(type_url::SECRET, name, secrets.get(name).is_some());
         let changed = self.clusters.promote(now, |cluster| {
             wants::endpoints(cluster).is_none_or(|name| {
