@@ -23,6 +23,7 @@ const EXTENSIONS: &[(&str, &[&str])] = &[
             url::NETWORK_ECHO,
             url::NETWORK_SET_FILTER_STATE,
             url::SNI_CLUSTER,
+            "type.googleapis.com/io.istio.network.authn.Config",
             "type.googleapis.com/stats.PluginConfig",
         ],
     ),
