@@ -30,6 +30,7 @@ mod objects;
 mod peer_authentication;
 pub mod protocol;
 mod registry;
+mod selection;
 pub mod service;
 mod sidecar;
 mod snapshot;

@@ -1,16 +1,14 @@
 //! Whether callers must use mutual TLS (PA rows).
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use weft_api::Object;
 use weft_api::istio::PeerAuthentication;
 use weft_api::istio::peer_authentication::{MutualTls, MutualTlsMode};
-use weft_api::value::label::selects;
-use weft_types::Name;
 
 use crate::Labels;
 use crate::objects::Objects;
+use crate::selection::Selections;
 
 /// What a port takes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,15 +42,7 @@ impl PeerMtls {
 /// PeerAuthentications by namespace.
 #[derive(Debug, Default)]
 pub(crate) struct PeerAuthentications {
-    namespaces: HashMap<Name, OfNamespace>,
-}
-
-#[derive(Debug, Default)]
-struct OfNamespace {
-    /// The one without selector; the oldest if there are several.
-    whole: Option<Arc<Object>>,
-    /// Those with one, oldest first.
-    selecting: Vec<Arc<Object>>,
+    by_namespace: Selections,
 }
 
 fn spec(object: &Object) -> Option<&PeerAuthentication> {
@@ -68,20 +58,12 @@ pub(crate) fn selector(spec: &PeerAuthentication) -> Option<&Labels> {
 
 impl PeerAuthentications {
     pub(crate) fn new(objects: &Objects) -> Self {
-        let mut namespaces: HashMap<Name, OfNamespace> = HashMap::new();
-        for (object, spec) in objects.peer_authentications() {
-            let of = namespaces.entry(object.reference.namespace.clone()).or_default();
-            if selector(spec).is_some() {
-                of.selecting.push(object.clone());
-            } else if of.whole.is_none() {
-                of.whole = Some(object.clone());
-            }
-        }
-        Self { namespaces }
+        let all = objects.peer_authentications();
+        Self { by_namespace: Selections::new(all.map(|(object, spec)| (object, selector(spec)))) }
     }
 
     fn whole(&self, namespace: &str) -> Option<&PeerAuthentication> {
-        self.namespaces.get(namespace)?.whole.as_deref().and_then(spec)
+        self.by_namespace.whole(namespace).and_then(|object| spec(object))
     }
 
     /// Mesh, then namespace, then workload; each level that says nothing takes the one above (PA-01).
@@ -94,10 +76,7 @@ impl PeerAuthentications {
     ) -> PeerMtls {
         let mesh = self.whole(root).map_or(default, |spec| or(spec.mtls.as_ref(), default));
         let whole = self.whole(namespace).map_or(mesh, |spec| or(spec.mtls.as_ref(), mesh));
-        let own = self.namespaces.get(namespace).and_then(|of| {
-            let mut specs = of.selecting.iter().filter_map(|object| spec(object));
-            specs.find(|spec| selector(spec).is_some_and(|selector| selects(selector, labels)))
-        });
+        let own = self.by_namespace.selecting(namespace, labels).and_then(|object| spec(object));
         let Some(own) = own else { return PeerMtls { default: whole, ports: BTreeMap::new() } };
         let default = or(own.mtls.as_ref(), whole);
         let ports = own.port_level_mtls.iter();

@@ -3,22 +3,20 @@
 mod imports;
 mod visible;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use weft_api::istio::Sidecar;
 use weft_api::istio::connection_pool::ConnectionPool;
 use weft_api::istio::sidecar::{CaptureMode, IngressListener, SidecarPort};
 use weft_api::istio::virtual_service::Destination;
-use weft_api::value::label::selects;
 use weft_api::{Object, Spec};
-use weft_types::Name;
 
 pub(crate) use visible::{Visible, claim, one_for_each_host};
 
 use crate::Labels;
 use crate::mesh::OutboundMode;
 use crate::objects::Objects;
+use crate::selection::Selections;
 use crate::service::Service;
 use crate::virtual_service::VirtualServiceView;
 
@@ -62,15 +60,7 @@ pub struct EgressListenerView {
 /// Sidecar objects by namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Sidecars {
-    namespaces: HashMap<Name, OfNamespace>,
-}
-
-#[derive(Debug, Default)]
-struct OfNamespace {
-    /// The one without selector; the oldest if there are several.
-    whole: Option<Arc<Object>>,
-    /// Those with one, oldest first.
-    selecting: Vec<Arc<Object>>,
+    by_namespace: Selections,
 }
 
 pub(crate) fn spec(object: &Object) -> Option<&Sidecar> {
@@ -86,26 +76,14 @@ pub(crate) fn selector(spec: &Sidecar) -> Option<&Labels> {
 
 impl Sidecars {
     pub(crate) fn new(objects: &Objects) -> Self {
-        let mut namespaces: HashMap<Name, OfNamespace> = HashMap::new();
-        for (object, spec) in objects.sidecars() {
-            let of = namespaces.entry(object.reference.namespace.clone()).or_default();
-            if selector(spec).is_some() {
-                of.selecting.push(object.clone());
-            } else if of.whole.is_none() {
-                of.whole = Some(object.clone());
-            }
-        }
-        Self { namespaces }
+        let all = objects.sidecars();
+        Self { by_namespace: Selections::new(all.map(|(object, spec)| (object, selector(spec)))) }
     }
 
     /// The one for a workload: that selects it, else its namespace's, else the root namespace's (SC-01).
     pub(crate) fn of(&self, namespace: &str, labels: &Labels, root: &str) -> Option<&Arc<Object>> {
-        let whole = |namespace: &str| self.namespaces.get(namespace).and_then(|of| of.whole.as_ref());
-        let selecting = self.namespaces.get(namespace).and_then(|of| {
-            of.selecting.iter().find(|object| {
-                spec(object).and_then(selector).is_some_and(|selector| selects(selector, labels))
-            })
-        });
+        let whole = |namespace: &str| self.by_namespace.whole(namespace);
+        let selecting = self.by_namespace.selecting(namespace, labels);
         selecting.or_else(|| whole(namespace)).or_else(|| whole(root))
     }
 }

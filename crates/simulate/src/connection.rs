@@ -48,9 +48,8 @@ impl<'a> Connection<'a> {
     /// The chain by what the listener's filters would find out.
     fn chain(&self, listener: &Listener) -> Option<Arc<FilterChain>> {
         let call = self.call;
-        let peeks = |filter: &ListenerFilter| {
-            listener.filters.contains(filter) && listener.runs(filter, self.local)
-        };
+        let peeks =
+            |filter: &ListenerFilter| listener.filters.contains(filter) && listener.runs(filter, self.local);
         let sees_tls = call.tls && peeks(&ListenerFilter::TlsInspector);
         let sees_http = !call.tls && peeks(&ListenerFilter::HttpInspector);
         let protocols: Vec<&str> = call.protocols.iter().map(String::as_str).collect();
