@@ -108,7 +108,10 @@ async fn edits(mesh: &Mesh, amount: Amount) -> Result<Part> {
             0 => mesh.apply("reviews.yaml", &split(10 + turn % 80, ""))?,
             1 => mesh.apply("reviews.yaml", &split(50, &format!("timeout: {}s, ", 2 + turn % 5)))?,
             2 => {
-                mesh.apply("reviews.yaml", &split(50, &format!("retries: {{attempts: {}}}, ", 1 + turn % 3)))?
+                mesh.apply(
+                    "reviews.yaml",
+                    &split(50, &format!("retries: {{attempts: {}}}, ", 1 + turn % 3)),
+                )?;
             }
             3 => mesh.apply("rules.yaml", &destination_rule("reviews", &["v1", "v2", "v3", "v4"], ""))?,
             // Plain text only while whoever takes it may: nobody is strict now.
