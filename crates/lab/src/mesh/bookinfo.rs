@@ -5,7 +5,7 @@
 //! ```
 
 use super::call::{self, Caller};
-use super::running::{Mesh, virtual_address, with_host};
+use super::running::{Mesh, Proxy, virtual_address, with_host};
 use super::samples::{Sample, sample};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -30,9 +30,11 @@ pub enum Claim {
     Takes(Ask, u16, u64),
     /// Through the gateway, a path gets that status.
     Ingress(&'static str, u16),
-    /// A request with that `host` through the gateway's proxy compiles and says what is missing: the
-    /// control plane's diagnostics hold that text.
+    /// The control plane's diagnostics hold that text.
     Diagnostic(&'static str),
+    /// The access log of a workload's proxy holds the first text; that of ours the second too, which names
+    /// the object behind the answer.
+    Logged(&'static str, &'static str, &'static str),
 }
 
 /// Who asks whom for what, as which user.
@@ -65,7 +67,7 @@ const JASON: &str = "jason";
 
 /// All cases: every file of the sample is in one of them.
 pub fn cases() -> Vec<Case> {
-    use Claim::{Answer, Diagnostic, Ingress, Reviews, Shares, Takes};
+    use Claim::{Answer, Diagnostic, Ingress, Logged, Reviews, Shares, Takes};
     let jason = |ask: Ask| Ask { user: JASON, ..ask };
     let case =
         |files: &[&'static str], claims: &[Claim]| Case { files: files.to_vec(), claims: claims.to_vec() };
@@ -105,7 +107,17 @@ pub fn cases() -> Vec<Case> {
         ),
         case(&["fault-injection-details-v1.yaml"], &[Answer(DETAILS, 555, "fault filter abort")]),
         // A subset without endpoints is no healthy upstream …
-        case(&[RULES, "virtual-service-details-v2.yaml"], &[Answer(DETAILS, 503, "no healthy upstream")]),
+        case(
+            &[RULES, "virtual-service-details-v2.yaml"],
+            &[
+                Answer(DETAILS, 503, "no healthy upstream"),
+                Logged(
+                    "productpage-v1",
+                    "503 UH no_healthy_upstream",
+                    "DestinationRule/default/details:spec.subsets[1]",
+                ),
+            ],
+        ),
         case(&[RULES, "virtual-service-ratings-db.yaml"], &[Answer(RATINGS, 503, "no healthy upstream")]),
         case(&[RULES, "virtual-service-ratings-mysql.yaml"], &[Answer(RATINGS, 503, "no healthy upstream")]),
         case(
@@ -113,7 +125,18 @@ pub fn cases() -> Vec<Case> {
             &[Answer(RATINGS, 503, "no healthy upstream")],
         ),
         // … and one that no DestinationRule defines is a cluster that does not exist: an empty body.
-        case(&["virtual-service-reviews-v3.yaml"], &[Answer(REVIEWS, 503, ""), Diagnostic("v3")]),
+        case(
+            &["virtual-service-reviews-v3.yaml"],
+            &[
+                Answer(REVIEWS, 503, ""),
+                Logged(
+                    "productpage-v1",
+                    "503 NC cluster_not_found",
+                    "VirtualService/default/reviews:spec.http[0]",
+                ),
+                Diagnostic("v3"),
+            ],
+        ),
     ]
 }
 
@@ -197,6 +220,14 @@ async fn holds(mesh: &Mesh, claim: &Claim) -> Result<()> {
             let answer = call::get(mesh.outside(), mesh.ingress()?, path, &headers).await?;
             if answer.status != *status {
                 bail!("{} {:?}", answer.status, answer.body);
+            }
+        }
+        Claim::Logged(workload, both, ours) => {
+            let log = mesh.logs(workload)?;
+            let said =
+                |line: &&str| line.contains(both) && (mesh.proxy() == Proxy::Envoy || line.contains(ours));
+            if log.lines().rev().find(said).is_none() {
+                bail!("the log does not say {both} and {ours}: {log}");
             }
         }
         Claim::Diagnostic(text) => {

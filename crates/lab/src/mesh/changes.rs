@@ -140,11 +140,8 @@ async fn replacements(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
     for number in 0..amount.replacements {
         let next = format!("reviews-r{number}-v1");
         mesh.add_workload(&next, "reviews", "v1").await?;
-        sleep(PAUSE).await;
-        mesh.until_synced().await?;
-        mesh.retire_workload(&present)?;
-        sleep(PAUSE).await;
-        mesh.until_synced().await?;
+        mesh.retire_workload(&present).await?;
+        // What was on its way is answered.
         sleep(PAUSE).await;
         mesh.end_workload(&present).await;
         present = next;
@@ -176,12 +173,10 @@ async fn kills(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
     let load = load(mesh, amount).await?;
     for next in ready.iter().take(usize::try_from(amount.kills).unwrap_or(0)) {
         mesh.add_workload(next, "reviews", "v2").await?;
-        sleep(PAUSE).await;
-        mesh.until_synced().await?;
         mesh.kill_workload(&victim);
         // The cluster notices some time later.
         sleep(Duration::from_secs(1)).await;
-        mesh.retire_workload(&victim)?;
+        mesh.retire_workload(&victim).await?;
         victim.clone_from(next);
     }
     sleep(Duration::from_secs(1)).await;

@@ -42,14 +42,22 @@ pub fn services() -> String {
     text
 }
 
-/// One pod.
-pub fn pod(namespace: &str, name: &str, account: &str, labels: &[(&str, &str)], address: IpAddr) -> String {
+/// One pod; callers are sent to it once it is ready.
+pub fn pod(
+    namespace: &str,
+    name: &str,
+    account: &str,
+    labels: &[(&str, &str)],
+    address: IpAddr,
+    ready: bool,
+) -> String {
+    let ready = if ready { "True" } else { "False" };
     let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {namespace}, labels: {{{}}}}}\n\
          spec: {{serviceAccountName: {account}, containers: [{{name: app, ports: [{{containerPort: {PORT}}}]}}]}}\n\
          status: {{podIP: {address}, podIPs: [{{ip: {address}}}], phase: Running, \
-         conditions: [{{type: Ready, status: \"True\"}}]}}\n",
+         conditions: [{{type: Ready, status: \"{ready}\"}}]}}\n",
         labels.join(", ")
     )
 }

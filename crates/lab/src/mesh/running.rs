@@ -135,15 +135,24 @@ impl Mesh {
         };
         std::fs::write(mesh.dir.path().join("lab/services.yaml"), objects::services())?;
         std::fs::write(mesh.token_file(), "")?;
+        std::fs::write(mesh.dir.path().join("mesh.yaml"), "accessLogFile: /dev/stdout\n")?;
         let hosts: Vec<Host> = plan.workloads.iter().map(|_| mesh.network.host()).collect::<Result<_>>()?;
         for ((service, version), host) in plan.workloads.iter().zip(&hosts) {
-            mesh.register(&format!("{service}-{version}"), service, version, host)?;
+            let name = format!("{service}-{version}");
+            mesh.register(&name, service, version, host, true)?;
+            mesh.token(&name, "default", &format!("bookinfo-{service}"))?;
         }
         let gateway = plan.gateway.then(|| mesh.network.host()).transpose()?;
         if let Some(host) = &gateway {
             let labels = [("istio", "ingressgateway"), ("app", "istio-ingressgateway")];
-            let pod =
-                objects::pod("istio-system", "ingressgateway", "istio-ingressgateway", &labels, host.address);
+            let pod = objects::pod(
+                "istio-system",
+                "ingressgateway",
+                "istio-ingressgateway",
+                &labels,
+                host.address,
+                true,
+            );
             std::fs::write(mesh.dir.path().join("lab/ingressgateway.yaml"), pod)?;
             mesh.token("ingressgateway", "istio-system", "istio-ingressgateway")?;
         }
@@ -245,6 +254,11 @@ impl Mesh {
         SocketAddr::new(self.control.address, GRPC)
     }
 
+    /// Which proxy carries the requests.
+    pub fn proxy(&self) -> Proxy {
+        self.plan.proxy
+    }
+
     /// Kills the control plane at once.
     pub fn kill_control(&mut self) {
         self.weftd = None;
@@ -259,6 +273,7 @@ impl Mesh {
         let mut command = self.control.command(&self.bin("weftd"), None);
         let path = |name: &str| self.dir.path().join(name);
         command.arg("--config-dir").arg(path("config")).arg("--config-dir").arg(path("lab"));
+        command.arg("--mesh-config").arg(path("mesh.yaml"));
         command.arg("--state-dir").arg(path("state")).arg("--token-auth-file").arg(self.token_file());
         command.args([
             "--grpc",
@@ -284,17 +299,44 @@ impl Mesh {
     /// As [`Mesh::start`].
     pub async fn add_workload(&mut self, name: &str, service: &str, version: &str) -> Result<()> {
         let host = self.network.host()?;
-        self.register(name, service, version, &host)?;
+        self.register(name, service, version, &host, false)?;
+        self.token(name, "default", &format!("bookinfo-{service}"))?;
         self.add(name, service, version, host)?;
-        self.until_ready().await
+        self.until_ready().await?;
+        let known = self.generation().await?;
+        let host = &self.workload(name)?.host;
+        self.register(name, service, version, host, true)?;
+        self.until_newer(known).await
     }
 
-    /// Takes a workload's object away; its processes go on until [`Self::end_workload`].
+    /// The generation of the control plane's snapshot.
+    async fn generation(&self) -> Result<u64> {
+        let page = self.debug("/metrics").await?;
+        let line = page.body.lines().find_map(|line| line.strip_prefix("weft_snapshot_generation "));
+        Ok(line.context("no weft_snapshot_generation")?.trim().parse()?)
+    }
+
+    /// Waits until the control plane has seen a change, and every proxy has acknowledged it.
+    async fn until_newer(&self, known: u64) -> Result<()> {
+        let begun = Instant::now();
+        while self.generation().await? <= known {
+            if begun.elapsed() > Duration::from_secs(5) {
+                bail!("weftd does not see the change");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.until_synced().await
+    }
+
+    /// Takes a workload's object away, and waits until every proxy knows; its processes go on until
+    /// [`Self::end_workload`].
     ///
     /// # Errors
-    /// When there is none of that name.
-    pub fn retire_workload(&self, name: &str) -> Result<()> {
-        Ok(std::fs::remove_file(self.dir.path().join(format!("lab/{name}.yaml")))?)
+    /// When there is none of that name, or a proxy does not acknowledge.
+    pub async fn retire_workload(&self, name: &str) -> Result<()> {
+        let known = self.generation().await?;
+        std::fs::remove_file(self.dir.path().join(format!("lab/{name}.yaml")))?;
+        self.until_newer(known).await
     }
 
     /// Kills a workload's processes with -9; its host stays, so that connections to it are refused and
@@ -377,12 +419,11 @@ impl Mesh {
         Ok(workload.sidecar.as_ref().map(Process::complaints).unwrap_or_default())
     }
 
-    fn register(&self, name: &str, service: &str, version: &str, host: &Host) -> Result<()> {
+    fn register(&self, name: &str, service: &str, version: &str, host: &Host, ready: bool) -> Result<()> {
         let account = format!("bookinfo-{service}");
         let labels = [("app", service), ("version", version), ("security.istio.io/tlsMode", "istio")];
-        let pod = objects::pod("default", name, &account, &labels, host.address);
-        std::fs::write(self.dir.path().join(format!("lab/{name}.yaml")), pod)?;
-        self.token(name, "default", &account)
+        let pod = objects::pod("default", name, &account, &labels, host.address, ready);
+        Ok(std::fs::write(self.dir.path().join(format!("lab/{name}.yaml")), pod)?)
     }
 
     fn add(&mut self, name: &str, service: &str, version: &str, host: Host) -> Result<()> {
