@@ -58,10 +58,12 @@ impl Mesh {
     pub(crate) fn prepare(
         name: &str,
         ingress: u16,
-        siblings: Siblings,
+        siblings: impl FnOnce() -> Result<Siblings>,
         dir: impl FnOnce() -> Result<(PathBuf, Option<Owned>)>,
     ) -> Result<Self> {
+        // Before programs are built, which may take minutes.
         address::check_ingress(ingress)?;
+        let siblings = siblings()?;
         let root = folder::root();
         // For what dead ones left.
         let _ = folder::all(&root);

@@ -45,9 +45,9 @@ fn block_on(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
 
 async fn run_demo(args: &DemoArgs) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let siblings = Siblings::find()?;
     let name = format!("demo-{}", args.port);
-    let mut mesh = Mesh::prepare(&name, args.port, siblings, || demo::write_files(args.dir.as_deref()))?;
+    let mut mesh =
+        Mesh::prepare(&name, args.port, Siblings::find, || demo::write_files(args.dir.as_deref()))?;
     let mut view = View::new(args.json);
     let ended = tokio::select! {
         ended = demo::run(&mut mesh, &mut view, args) => Some(ended),
@@ -58,8 +58,7 @@ async fn run_demo(args: &DemoArgs) -> Result<ExitCode> {
 
 async fn run_up(args: &UpArgs) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let siblings = Siblings::find()?;
-    let mut mesh = Mesh::prepare(&args.name, args.port, siblings, || up::existing(&args.dir))?;
+    let mut mesh = Mesh::prepare(&args.name, args.port, Siblings::find, || up::existing(&args.dir))?;
     let mut view = View::new(args.json);
     let ended = tokio::select! {
         ended = up::run(&mut mesh, &mut view, args) => Some(ended),

@@ -27,7 +27,8 @@ fn bookinfo_runs_through_a_mesh_of_its_own_and_leaves_nothing() {
     assert_eq!(children.len(), 14, "control plane, gateway, 6 applications, 6 sidecars: {children:?}");
 
     // A second demo of the same user collides, loudly.
-    let second = weft.second(&["demo", "--port", &port.to_string()]);
+    // Bounded, should it not: then it must end by itself and fail the test.
+    let second = weft.second(&["demo", "--for", "1s", "--port", &port.to_string()]);
     assert!(!second.status.success());
     let words = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(words.contains(&format!("port {port}")) && words.contains("--port"), "{words}");

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -28,7 +29,11 @@ impl Process {
     /// When it cannot be started.
     pub fn start(mut command: Command, dir: &Path) -> Result<Self> {
         let errors = dir.join("stderr.log");
-        let out = File::create(&errors)?;
+        // Opened once more by its path where a program logs to /dev/stdout, perhaps as another user:
+        // whoever writes, writes at the end.
+        let _ = std::fs::remove_file(&errors);
+        let out = File::options().append(true).create_new(true).open(&errors)?;
+        std::fs::set_permissions(&errors, PermissionsExt::from_mode(0o666))?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
         Ok(Process { child, errors })

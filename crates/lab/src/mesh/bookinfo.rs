@@ -5,7 +5,8 @@
 //! ```
 
 use super::call::{self, Caller};
-use super::running::{Mesh, Proxy, virtual_address, with_host};
+use super::plan::Proxy;
+use super::running::{Mesh, virtual_address, with_host};
 use super::samples::{Sample, sample};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;

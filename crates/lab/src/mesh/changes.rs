@@ -2,7 +2,8 @@
 //! control plane gone for a while. What is claimed is that nobody notices.
 
 use super::load::{Load, Sockets, Tally};
-use super::running::{Mesh, Plan, Proxy, virtual_address};
+use super::plan::{Plan, Proxy};
+use super::running::{Mesh, virtual_address};
 use super::samples::{destination_rule, virtual_service};
 use anyhow::Result;
 use std::time::Duration;

@@ -20,7 +20,12 @@ pub mod changes;
 pub mod echo;
 pub mod load;
 pub mod objects;
+pub mod plan;
+mod programs;
 pub mod running;
 pub mod samples;
+mod waiting;
+pub mod workload;
 
-pub use running::{Mesh, Plan, Proxy};
+pub use plan::{Plan, Proxy};
+pub use running::Mesh;
