@@ -25,7 +25,7 @@ pub(crate) fn cargo_deny() -> String {
 }
 
 /// Programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables", "iptables"),
@@ -33,6 +33,8 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("nginx", "nginx-light"),
     ("wrk", "wrk"),
     ("openssl", "openssl"),
+    // With it come `kill` and `ps` as programs.
+    ("pgrep", "procps"),
 ];
 
 /// Installs the Debian packages that are missing; needs root.
