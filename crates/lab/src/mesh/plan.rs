@@ -21,7 +21,7 @@ pub struct Plan {
     pub workloads: Vec<Instance>,
     /// Whether there is a gateway.
     pub gateway: bool,
-    /// Whether the applications are [`Echo`]es in place of Bookinfo.
+    /// Whether the applications are [echoes](super::echo::Echo) in place of Bookinfo.
     pub echo: bool,
     /// Life that workloads ask for their certificates, seconds; `None`: a day.
     pub certificate_seconds: Option<u64>,
