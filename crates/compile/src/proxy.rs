@@ -94,7 +94,8 @@ impl Proxy {
     pub fn from_node(node: &Node) -> Result<Self, NodeError> {
         let bad_id = || NodeError::Id { id: node.id.clone() };
         let parts: Vec<&str> = node.id.split('~').collect();
-        let &[role, address, pod, domain] = parts.as_slice() else { return Err(bad_id()) };
+        // The last part is the DNS domain, which the snapshot knows.
+        let &[role, address, pod, _] = parts.as_slice() else { return Err(bad_id()) };
         let role = match role {
             "sidecar" => Role::Sidecar,
             "router" => Role::Router,
@@ -105,7 +106,6 @@ impl Proxy {
         let main: IpAddr = address
             .parse()
             .map_err(|_| NodeError::Address { id: node.id.clone(), address: address.to_owned() })?;
-        let _ = domain;
         let metadata = node.metadata.as_ref();
         let text = |key: &str| metadata.and_then(|m| string(m, key)).unwrap_or_default();
         let mut addresses = vec![main];

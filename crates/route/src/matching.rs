@@ -64,34 +64,7 @@ fn starts_with(path: &str, prefix: &str, case_sensitive: bool) -> bool {
 /// Whether a request is gRPC by its content type: `application/grpc`, alone or followed by `+` or `;`.
 #[must_use]
 pub fn is_grpc(head: &RequestHead) -> bool {
-    head.headers.get("content-type").is_some_and(is_grpc_content_type)
-}
-
-/// The same test on a content type.
-#[must_use]
-pub fn is_grpc_content_type(value: &[u8]) -> bool {
-    value
-        .strip_prefix(b"application/grpc")
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-}
-
-/// The HTTP status that stands for a gRPC status (Envoy's mapping).
-#[must_use]
-pub fn http_status_of_grpc(status: u32) -> u16 {
-    match status {
-        0 => 200,
-        1 => 499,
-        3 | 9 | 11 => 400,
-        4 => 504,
-        5 => 404,
-        6 | 10 => 409,
-        7 => 403,
-        8 => 429,
-        12 => 501,
-        14 => 503,
-        16 => 401,
-        _ => 500,
-    }
+    head.headers.get("content-type").is_some_and(weft_types::grpc::is_content_type)
 }
 
 #[cfg(test)]

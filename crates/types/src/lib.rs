@@ -10,6 +10,7 @@ pub mod detail;
 pub mod direction;
 pub mod embedded;
 pub mod flag;
+pub mod grpc;
 pub mod head;
 pub mod headers;
 pub mod percent;

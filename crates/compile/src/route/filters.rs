@@ -13,26 +13,6 @@ use weft_proto::envoy::extensions::filters::http::fault::v3::{FaultAbort, HttpFa
 use super::matches;
 use crate::message::{bool_value, duration, millionths, runtime_millionths};
 
-/// Names of gRPC's statuses, by number.
-const GRPC_STATUSES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 /// All requests, in millionths.
 const ALL: u32 = 1_000_000;
 
@@ -52,10 +32,10 @@ pub(super) fn fault(rule: &Fault) -> Option<HttpFault> {
 
 fn abort(rule: &Abort) -> Option<FaultAbort> {
     let share = rule.percentage.map_or(0, weft_api::value::Percent::per_million);
-    let grpc = rule.grpc_status.as_deref().and_then(|name| GRPC_STATUSES.iter().position(|s| *s == name));
+    let grpc = rule.grpc_status.as_deref().and_then(weft_types::grpc::code);
     let error = match (rule.http_status, grpc) {
         (Some(status), _) => ErrorType::HttpStatus(status),
-        (None, Some(status)) => ErrorType::GrpcStatus(u32::try_from(status).ok()?),
+        (None, Some(status)) => ErrorType::GrpcStatus(status),
         (None, None) => return None,
     };
     (share > 0).then(|| FaultAbort {

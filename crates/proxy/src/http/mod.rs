@@ -8,7 +8,6 @@ pub(crate) mod exchange;
 pub(crate) mod failure;
 pub(crate) mod filters;
 pub(crate) mod forward;
-pub(crate) mod grpc;
 pub(crate) mod internal_redirect;
 pub(crate) mod local_reply;
 pub(crate) mod mirror;

@@ -232,9 +232,9 @@ fn pool_limits(
 
 /// The status that counts: a gRPC error in the head stands for an HTTP one.
 fn status_for_outlier(head: &ResponseHead) -> u16 {
-    let grpc = head.headers.get("content-type").is_some_and(weft_route::matching::is_grpc_content_type);
+    let grpc = head.headers.get("content-type").is_some_and(weft_types::grpc::is_content_type);
     match head.headers.get_str("grpc-status").and_then(|s| s.parse::<u32>().ok()) {
-        Some(status) if grpc => crate::http::grpc::http_status(status),
+        Some(status) if grpc => weft_types::grpc::http_status(status),
         _ => head.status,
     }
 }

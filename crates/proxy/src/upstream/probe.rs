@@ -9,9 +9,9 @@ use weft_balance::HostHandle;
 use weft_balance::health::Reading;
 use weft_codec::Side;
 use weft_http::{AnyCodec, ClientConn, ConnOptions, Frame, RecvResponse};
-use weft_route::matching::is_grpc_content_type;
 use weft_state::HealthFlag;
 use weft_tables::cluster::{HealthCheck, HealthProbe};
+use weft_types::grpc::is_content_type;
 use weft_types::{Method, RequestHead, ResponseHead, Version};
 
 use super::cluster::ClusterRuntime;
@@ -206,7 +206,7 @@ fn question(service: &str) -> Bytes {
 }
 
 fn judge_grpc(head: &ResponseHead, body: &[u8], status: Option<&str>) -> Reading {
-    let grpc = head.headers.get("content-type").is_some_and(is_grpc_content_type);
+    let grpc = head.headers.get("content-type").is_some_and(is_content_type);
     let status = status.or_else(|| head.headers.get_str("grpc-status"));
     let serving = body.get(5..).is_some_and(|message| message.starts_with(&SERVING));
     if head.status == 200 && grpc && status == Some("0") && serving {

@@ -2,25 +2,25 @@
 
 use crate::log::record::LogRecord;
 
-/// Names of the codes 0 to 16: as Envoy's `CAMEL_STRING` and `SNAKE_STRING`.
-const NAMES: [(&str, &str); 17] = [
-    ("OK", "OK"),
-    ("Canceled", "CANCELLED"),
-    ("Unknown", "UNKNOWN"),
-    ("InvalidArgument", "INVALID_ARGUMENT"),
-    ("DeadlineExceeded", "DEADLINE_EXCEEDED"),
-    ("NotFound", "NOT_FOUND"),
-    ("AlreadyExists", "ALREADY_EXISTS"),
-    ("PermissionDenied", "PERMISSION_DENIED"),
-    ("ResourceExhausted", "RESOURCE_EXHAUSTED"),
-    ("FailedPrecondition", "FAILED_PRECONDITION"),
-    ("Aborted", "ABORTED"),
-    ("OutOfRange", "OUT_OF_RANGE"),
-    ("Unimplemented", "UNIMPLEMENTED"),
-    ("Internal", "INTERNAL"),
-    ("Unavailable", "UNAVAILABLE"),
-    ("DataLoss", "DATA_LOSS"),
-    ("Unauthenticated", "UNAUTHENTICATED"),
+/// Names of the codes 0 to 16 as Envoy's `CAMEL_STRING`.
+const CAMEL: [&str; 17] = [
+    "OK",
+    "Canceled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
 ];
 
 /// How a status is written.
@@ -37,21 +37,19 @@ pub enum GrpcForm {
 /// The name of a code; `None` for codes without one.
 #[must_use]
 pub fn name(code: u32, form: GrpcForm) -> Option<&'static str> {
-    let (camel, snake) = NAMES.get(code as usize)?;
-    match form {
-        GrpcForm::Camel => Some(camel),
-        GrpcForm::Snake => Some(snake),
-        GrpcForm::Number => None,
-    }
+    let names = match form {
+        GrpcForm::Camel => &CAMEL,
+        GrpcForm::Snake => &weft_types::grpc::NAMES,
+        GrpcForm::Number => return None,
+    };
+    names.get(code as usize).copied()
 }
 
 /// Whether the request's content type is gRPC's.
 #[must_use]
 pub fn is_request(record: &LogRecord<'_>) -> bool {
     let content_type = record.request.and_then(|head| head.headers.get("content-type")).unwrap_or_default();
-    content_type
-        .strip_prefix(b"application/grpc")
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b";"))
+    weft_types::grpc::is_content_type(content_type)
 }
 
 /// The status: from the trailers, else from the head, else what the HTTP status stands for.
