@@ -10,6 +10,7 @@ use weft_api::{Code, Diagnostic, Object, Severity, Spec};
 use weft_model::service::Resolution;
 
 use crate::capabilities::Flavor;
+use crate::security::diagnostic;
 use crate::view::View;
 
 /// What the rules that a proxy sees say without effect on it.
@@ -107,15 +108,5 @@ fn blocks_without_effect(
 }
 
 fn without_effect(object: &Arc<Object>, path: String, what: &str) -> Diagnostic {
-    Diagnostic {
-        code: Code::WithoutEffect,
-        severity: Severity::Warning,
-        file: object.source.file.clone(),
-        line: object.source.line,
-        column: 1,
-        object: Some(object.reference.clone()),
-        path,
-        message: what.to_owned(),
-        hint: None,
-    }
+    diagnostic(Severity::Warning, object, &path, Code::WithoutEffect, what.to_owned())
 }

@@ -75,7 +75,7 @@ impl<'v> Intent<'v> {
     ) -> Self {
         let rule = view.rule(&service.host).map(AsRef::as_ref);
         let policy = Policy::of(rule.map(|rule| &*rule.spec), subset, port.number);
-        let discovery = discovery(view, service, port, &policy);
+        let discovery = discovery(view, service, port, subset, &policy);
         let by_caller = discovery == Discovery::OriginalDst;
         let subset_name = subset.map_or("", |subset| &subset.name);
         let transport = Transport::of(view, service, port, subset_name, &policy, by_caller);
@@ -123,7 +123,7 @@ impl<'v> Intent<'v> {
         }
         if let Some(version) = self.http {
             let server_name = self.transport.needs_server_name(self.http);
-            let unnamed = matches!(&self.transport, Transport::Tls(tls) if tls.subject_alt_names.is_empty()
+            let unnamed = matches!(&self.transport, Transport::Tls(tls, names) if names.is_empty()
                 && tls.insecure_skip_verify != Some(true));
             let name = NameFromRequest { server_name, verified: server_name && unnamed };
             let options = pack(&pool::http_options(version, pool, name));
@@ -204,7 +204,13 @@ fn subset_index(object: &weft_api::Object, name: &str) -> usize {
 
 /// How endpoints become known. A gateway and an embedded sidecar have no original destination: what a
 /// caller would choose, they look up.
-fn discovery(view: &View<'_>, service: &Service, port: &ServicePort, policy: &Policy<'_>) -> Discovery {
+fn discovery(
+    view: &View<'_>,
+    service: &Service,
+    port: &ServicePort,
+    subset: Option<&Subset>,
+    policy: &Policy<'_>,
+) -> Discovery {
     let captured = !view.proxy.is_router() && !view.proxy.is_embedded();
     let endpoints = view.endpoints(service, port.number);
     let by_caller = Balancer::of(policy) == Balancer::Passthrough
@@ -218,7 +224,7 @@ fn discovery(view: &View<'_>, service: &Service, port: &ServicePort, policy: &Po
     let named = endpoints.iter().any(|e| matches!(e.address, EndpointAddress::Name(_)));
     match service.resolution {
         // Envoy wants exactly one name there.
-        Resolution::LogicalDns if endpoints.len() == 1 => Discovery::LogicalDns,
+        Resolution::LogicalDns if endpoint::wanted(endpoints, subset).count() == 1 => Discovery::LogicalDns,
         Resolution::LogicalDns | Resolution::StrictDns => Discovery::StrictDns,
         Resolution::Eds | Resolution::Passthrough | Resolution::DynamicDns if named => Discovery::StrictDns,
         Resolution::Eds | Resolution::Passthrough | Resolution::DynamicDns => Discovery::Eds,

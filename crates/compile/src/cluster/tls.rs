@@ -54,7 +54,7 @@ pub(crate) fn apply(cluster: &mut Cluster, transport: &Transport<'_>, offer: Off
         Transport::Plain if offer.proxy_header.is_none() => {}
         Transport::Plain => cluster.transport_socket = Some(wrap(raw())),
         Transport::Mutual(mutual) => cluster.transport_socket = Some(wrap(istio(mutual, offer))),
-        Transport::Tls(tls) => cluster.transport_socket = Some(wrap(originate(tls, offer))),
+        Transport::Tls(tls, names) => cluster.transport_socket = Some(wrap(originate(tls, names, offer))),
         Transport::Auto(mutual) => {
             let (key, value) = TLS_MODE;
             cluster.transport_socket_matches = vec![
@@ -109,11 +109,11 @@ fn istio(mutual: &Mutual, offer: Offer) -> TransportSocket {
     client(context, &mutual.server_name)
 }
 
-fn originate(tls: &ClientTls, offer: Offer) -> TransportSocket {
+fn originate(tls: &ClientTls, names: &[String], offer: Offer) -> TransportSocket {
     let alpn = if offer.http == Some(HttpVersion::Http2) { vec!["h2".to_owned()] } else { Vec::new() };
     let mut context =
         CommonTlsContext { tls_params: Some(parameters()), alpn_protocols: alpn, ..Default::default() };
-    let names: Vec<SubjectAltNameMatcher> = tls.subject_alt_names.iter().map(|n| san(n)).collect();
+    let names: Vec<SubjectAltNameMatcher> = names.iter().map(|n| san(n)).collect();
     let credential = tls.credential_name.as_deref().filter(|name| !name.is_empty());
     match credential {
         Some(name) => {

@@ -6,7 +6,7 @@ use weft_api::istio::traffic_policy::{ClientTls, ClientTlsMode, ProxyVersion};
 use weft_model::MtlsMode;
 use weft_model::endpoint::Endpoint;
 use weft_model::mesh::MeshConfig;
-use weft_model::service::{Service, ServicePort};
+use weft_model::service::{Registry, Service, ServicePort};
 
 use super::name;
 use super::policy::Policy;
@@ -23,7 +23,9 @@ pub enum Transport<'r> {
     /// Istio's mutual TLS.
     Mutual(Mutual),
     /// TLS as the rule says.
-    Tls(&'r ClientTls),
+    ///
+    /// With the names that the server must have: the rule's, else those of the ServiceEntry (SE rows).
+    Tls(&'r ClientTls, Vec<String>),
 }
 
 /// Istio's mutual TLS.
@@ -57,7 +59,11 @@ impl<'r> Transport<'r> {
         if let Some(tls) = policy.tls {
             return match tls.mode {
                 ClientTlsMode::Disable => Self::Plain,
-                ClientTlsMode::Simple | ClientTlsMode::Mutual => Self::Tls(tls),
+                ClientTlsMode::Simple | ClientTlsMode::Mutual => {
+                    let of_entry = tls.subject_alt_names.is_empty() && service.registry == Registry::External;
+                    let names = if of_entry { &service.subject_alt_names } else { &tls.subject_alt_names };
+                    Self::Tls(tls, names.clone())
+                }
                 ClientTlsMode::IstioMutual => Self::Mutual(mutual(tls.sni.as_ref(), &tls.subject_alt_names)),
             };
         }
@@ -80,7 +86,7 @@ impl<'r> Transport<'r> {
     /// offered there.
     #[must_use]
     pub fn is_foreign_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::Tls(..))
     }
 
     /// Whether calls may be wrapped in the mesh's own TLS.
@@ -92,7 +98,8 @@ impl<'r> Transport<'r> {
     /// Whether the server name must come from each request.
     #[must_use]
     pub fn needs_server_name(&self, http: Option<HttpVersion>) -> bool {
-        matches!(self, Self::Tls(tls) if tls.sni.as_deref().unwrap_or_default().is_empty()) && http.is_some()
+        matches!(self, Self::Tls(tls, _) if tls.sni.as_deref().unwrap_or_default().is_empty())
+            && http.is_some()
     }
 }
 

@@ -7,7 +7,9 @@ mod locality;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use weft_api::istio::destination_rule::Subset;
 use weft_api::value::label::selects;
 use weft_model::endpoint::{Endpoint, EndpointAddress, Health, Locality};
 use weft_model::workload::{canonical_name, canonical_revision};
@@ -23,15 +25,23 @@ use crate::view::View;
 /// The namespace of metadata by which a cluster chooses a transport socket.
 const SOCKET_MATCH: &str = "envoy.transport_socket_match";
 
+/// Those that calls go to: the healthy ones that the subset's labels select.
+pub(crate) fn wanted<'e>(
+    listed: &'e [Arc<Endpoint>],
+    subset: Option<&Subset>,
+) -> impl Iterator<Item = &'e Endpoint> {
+    let chosen = move |endpoint: &&Endpoint| {
+        endpoint.health == Health::Healthy
+            && subset.is_none_or(|subset| selects(&subset.labels, &endpoint.labels))
+    };
+    listed.iter().map(AsRef::as_ref).filter(chosen)
+}
+
 /// The endpoints of a cluster.
 #[must_use]
 pub fn assignment(view: &View<'_>, intent: &Intent<'_>) -> proto::ClusterLoadAssignment {
-    let labels = intent.subset.map(|subset| &subset.labels);
-    let wanted = |endpoint: &&Endpoint| {
-        endpoint.health == Health::Healthy && labels.is_none_or(|labels| selects(labels, &endpoint.labels))
-    };
     let listed = view.endpoints(intent.service, intent.port.number);
-    let endpoints: Vec<&Endpoint> = listed.iter().map(AsRef::as_ref).filter(wanted).collect();
+    let endpoints: Vec<&Endpoint> = wanted(listed, intent.subset).collect();
     let by_name = matches!(intent.discovery, crate::cluster::Discovery::StrictDns);
     let localities = if endpoints.is_empty() && listed.is_empty() && by_name {
         own_name(intent)

@@ -12,8 +12,8 @@ use weft_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
 };
 
 use super::server::ServerView;
-use crate::cluster::name;
 use crate::provenance;
+use crate::route::Target;
 use crate::view::View;
 
 /// A proxy of bytes, and the server names that it is for.
@@ -42,7 +42,7 @@ pub(super) fn by_tcp(view: &View<'_>, server: &ServerView) -> Option<Passed> {
                     for_gateway(&rule.gateways, server)
                         && rule.port.is_none_or(|port| port == server.server.port.number)
                 });
-            if let Some(proxy) = holds.then(|| proxy(view, &route.route)).flatten() {
+            if let Some(proxy) = holds.then(|| proxy(view, server, &route.route)).flatten() {
                 let metadata = provenance::of(&routes.object, &format!("spec.tcp[{index}]"));
                 return Some(Passed { server_names: server.server_names(), proxy, metadata });
             }
@@ -57,7 +57,7 @@ pub(super) fn by_server_name(view: &View<'_>, server: &ServerView) -> Vec<Passed
     let mut taken = BTreeSet::new();
     for routes in bound(view, server) {
         for (index, route) in routes.spec.tls.iter().enumerate() {
-            let Some(proxy) = proxy(view, &route.route) else { continue };
+            let Some(proxy) = proxy(view, server, &route.route) else { continue };
             for (at, rule) in route.matches.iter().enumerate() {
                 let ports = rule.port.is_none_or(|port| port == server.server.port.number);
                 if !ports || !for_gateway(&rule.gateways, server) {
@@ -92,9 +92,11 @@ fn for_gateway(gateways: &[String], server: &ServerView) -> bool {
 }
 
 /// A proxy to destinations by weight; `None` without any that takes connections.
-fn proxy(view: &View<'_>, destinations: &[RouteDestination]) -> Option<TcpProxy> {
+fn proxy(view: &View<'_>, server: &ServerView, destinations: &[RouteDestination]) -> Option<TcpProxy> {
+    let arrived = server.server.port.number.number();
+    let cluster = |destination: &Destination| Target::of(view, destination, arrived).cluster;
     if let [RouteDestination { destination, weight: _ }] = destinations {
-        let cluster = cluster(view, destination);
+        let cluster = cluster(destination);
         return Some(TcpProxy {
             stat_prefix: cluster.clone(),
             cluster_specifier: Some(ClusterSpecifier::Cluster(cluster)),
@@ -103,7 +105,7 @@ fn proxy(view: &View<'_>, destinations: &[RouteDestination]) -> Option<TcpProxy>
     }
     let weights = destinations.iter().filter_map(|RouteDestination { destination, weight }| {
         let weight = u32::try_from(*weight).ok().filter(|weight| *weight > 0)?;
-        Some(ClusterWeight { name: cluster(view, destination), weight, metadata_match: None })
+        Some(ClusterWeight { name: cluster(destination), weight, metadata_match: None })
     });
     let clusters: Vec<ClusterWeight> = weights.collect();
     let stat_prefix = clusters.first()?.name.clone();
@@ -112,14 +114,4 @@ fn proxy(view: &View<'_>, destinations: &[RouteDestination]) -> Option<TcpProxy>
         cluster_specifier: Some(ClusterSpecifier::WeightedClusters(WeightedCluster { clusters })),
         ..TcpProxy::default()
     })
-}
-
-/// The cluster of a destination; one that names no port means its service's only one.
-fn cluster(view: &View<'_>, destination: &Destination) -> String {
-    let only = || {
-        let ports = view.service(&destination.host).map(|service| &service.ports);
-        ports.and_then(|ports| ports.first()).map(|port| port.number)
-    };
-    let port = destination.port_number().map(weft_api::value::Port::number).or_else(only);
-    name::outbound(port.unwrap_or_default(), destination.subset.as_deref().unwrap_or(""), &destination.host)
 }

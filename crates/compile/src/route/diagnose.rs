@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use weft_api::{Code, Diagnostic, Severity};
 
 use super::matches::asks_for_claims;
+use crate::security::diagnostic;
 use crate::view::View;
 
 /// Matches of a proxy's rules that no request can fulfil.
@@ -18,19 +19,9 @@ pub fn diagnose(view: &View<'_>) -> Vec<Diagnostic> {
                 let object = &origin.object;
                 let path = format!("spec.http[{}].match[{at}].headers", origin.index);
                 if !block.headers.is_empty() && seen.insert((object.reference.clone(), path.clone())) {
-                    said.push(Diagnostic {
-                        code: Code::Match,
-                        severity: Severity::Warning,
-                        file: object.source.file.clone(),
-                        line: object.source.line,
-                        column: 1,
-                        object: Some(object.reference.clone()),
-                        path,
-                        message:
-                            "tokens are not read yet: no request has the claim, and the match never holds"
-                                .to_owned(),
-                        hint: None,
-                    });
+                    let message =
+                        "tokens are not read yet: no request has the claim, and the match never holds";
+                    said.push(diagnostic(Severity::Warning, object, &path, Code::Match, message.to_owned()));
                 }
             }
         }

@@ -4,6 +4,8 @@ use weft_compile::cluster::{Intent, Transport, intents};
 use weft_compile::view::View;
 use weft_compile::{Capabilities, compile, diagnose};
 use weft_proto::envoy::config::cluster::v3::Cluster;
+use weft_proto::envoy::config::cluster::v3::cluster::{ClusterDiscoveryType, DiscoveryType};
+use weft_proto::envoy::config::core::v3::transport_socket::ConfigType::TypedConfig;
 use weft_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use weft_proto::type_url;
 
@@ -52,6 +54,60 @@ fn mutual_tls_is_automatic_unless_the_rule_says_otherwise() {
     });
     with(&[&rule("{tls: {mode: SIMPLE}}")], REVIEWS, |intent| assert!(intent.transport.is_foreign_tls()));
     with(&[EVERYTHING], "api.example.com", |intent| assert_eq!(intent.transport, Transport::Plain));
+}
+
+fn clusters(texts: &[&str], host: &str) -> Vec<Cluster> {
+    let mut all = vec![BOOKINFO];
+    all.extend(texts);
+    let set = compile(&world::mesh(&all), &world::sidecar(Capabilities::PLAIN));
+    unpack::<Cluster>(&set, type_url::CLUSTER).into_iter().filter(|c| c.name.ends_with(host)).collect()
+}
+
+const OUTSIDE: &str = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: outside}\nspec: \
+    {hosts: [outside.test], ports: [{number: 443, name: https, protocol: HTTPS}], resolution: DNS_ROUND_ROBIN, \
+    endpoints: [{address: a.outside.test, labels: {version: v1}}], subjectAltNames: [real.outside.test]}\n";
+
+/// Without them, whoever has a certificate of any authority could answer.
+#[test]
+fn a_service_entry_says_which_names_its_servers_have() {
+    let rule = |names: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: outside}}\nspec: \
+             {{host: outside.test, trafficPolicy: {{tls: {{mode: SIMPLE{names}}}}}}}\n"
+        )
+    };
+    let asks_for = |names: &str, wanted: &str| {
+        let clusters = clusters(&[OUTSIDE, &rule(names)], "outside.test");
+        assert!(!clusters.is_empty());
+        clusters.iter().all(|cluster| {
+            let Some(TypedConfig(context)) =
+                cluster.transport_socket.as_ref().and_then(|s| s.config_type.as_ref())
+            else {
+                panic!("{} has no TLS", cluster.name)
+            };
+            context.value.windows(wanted.len()).any(|part| part == wanted.as_bytes())
+        })
+    };
+    assert!(asks_for("", "real.outside.test"));
+    let own = ", subjectAltNames: [mine.test]";
+    assert!(asks_for(own, "mine.test") && !asks_for(own, "real.outside.test"));
+}
+
+/// Envoy refuses a cluster of type LOGICAL_DNS with another number of endpoints.
+#[test]
+fn a_subset_that_selects_no_name_is_no_logical_dns() {
+    let rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: outside}\nspec: \
+                {host: outside.test, subsets: [{name: one, labels: {version: v1}}, {name: none, labels: {version: v9}}]}\n";
+    let mut kinds: Vec<(String, i32)> = clusters(&[OUTSIDE, rule], "outside.test")
+        .into_iter()
+        .map(|cluster| {
+            let Some(ClusterDiscoveryType::Type(kind)) = cluster.cluster_discovery_type else { panic!() };
+            (cluster.name.split('|').nth(2).unwrap().to_owned(), kind)
+        })
+        .collect();
+    kinds.sort();
+    let (strict, logical) = (DiscoveryType::StrictDns as i32, DiscoveryType::LogicalDns as i32);
+    assert_eq!(kinds, [(String::new(), logical), ("none".to_owned(), strict), ("one".to_owned(), logical)]);
 }
 
 #[test]
