@@ -163,6 +163,9 @@ impl Configuration {
 
     fn want_files(&mut self, names: BTreeSet<Name>) {
         let new = names.iter().any(|name| !self.files.contains_key(name));
+        for name in self.files.keys().filter(|name| !names.contains(*name)) {
+            self.process.secrets.remove(name);
+        }
         self.files.retain(|name, _| names.contains(name));
         for name in names {
             self.files.entry(name).or_default();

@@ -33,6 +33,10 @@ pub(super) fn read(name: &str) -> Result<Arc<Secret>, String> {
 
 fn bytes(path: &str) -> Result<Vec<u8>, String> {
     let fail = |error: std::io::Error| format!("{path}: {error}");
+    // Opening a pipe would wait for somebody to write.
+    if !std::fs::metadata(path).map_err(fail)?.is_file() {
+        return Err(format!("{path}: no regular file"));
+    }
     let file = std::fs::File::open(Path::new(path)).map_err(fail)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;

@@ -89,7 +89,9 @@ pub(crate) fn count(down: &Downstream) {
 fn handles(down: &Downstream, seen: &Seen) -> Option<HttpHandles> {
     let worker = &down.conn.worker;
     let node = &worker.process.filter_shared.node.workload;
-    tell(seen, node, |call, outcome| http(&worker.counting.registry, call, outcome, &seen.config.0.changes))
+    tell(seen, node, |call, outcome| {
+        http(&worker.counting.registry, call, outcome, &seen.config.0.changes, seen.room())
+    })
 }
 
 /// The status of a gRPC call: of the trailers, else the head, else what stands for the status of HTTP.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use weft_filter::Workload;
 use weft_tables::cluster::MetadataValue;
 use weft_tables::istio::IstioStats;
-use weft_telemetry::istio::{Protocol, Reporter};
+use weft_telemetry::istio::{Protocol, Reporter, Room};
 use weft_tls::{Certificate, PeerFacts};
 use weft_types::ResponseFlags;
 
@@ -99,6 +99,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Which room its labels take.
+    pub(super) fn room(&self) -> Room {
+        let named = !matches!(&self.called, Called::Host(host, _) if !host.is_empty());
+        if named && self.peer == Peer::Unknown { Room::Reserved } else { Room::Common }
+    }
+
     /// The same without what comes from outside and may be anything.
     pub(super) fn anonymous(&self) -> Self {
         let called = match &self.called {

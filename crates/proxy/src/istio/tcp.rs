@@ -54,7 +54,7 @@ impl Report {
         let node = &worker.process.filter_shared.node.workload;
         let make = |seen: &Seen| {
             tell(seen, node, |call, outcome| {
-                tcp(&worker.counting.registry, call, outcome, &seen.config.0.changes)
+                tcp(&worker.counting.registry, call, outcome, &seen.config.0.changes, seen.room())
             })
         };
         let mut known = worker.istio.tcp.borrow_mut();

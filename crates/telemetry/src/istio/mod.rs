@@ -10,7 +10,7 @@ mod series;
 
 pub use labels::{Call, Outcome, Party, Protocol, Reporter, Security, Service};
 pub(crate) use series::Sets;
-pub use series::{DEFAULT_SET_LIMIT, HttpHandles, TcpHandles, http, tcp};
+pub use series::{DEFAULT_SET_LIMIT, HttpHandles, Room, TcpHandles, http, tcp};
 
 /// What a label says when nothing is known.
 pub const UNKNOWN: &str = "unknown";

@@ -11,6 +11,17 @@ use crate::stats::{Counter, Histogram, Registry};
 /// Sets of labels of a process by default. One of HTTP takes some 420 cells of the registry, so that
 /// these are half of its room.
 pub const DEFAULT_SET_LIMIT: usize = 5_000;
+/// Sets beyond that for calls whose labels nobody outside can choose, so that those always count.
+const RESERVED_SETS: usize = 500;
+
+/// Which room a set of labels takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Up to the limit: something in the labels was chosen by a peer.
+    Common,
+    /// Beyond it too: all of them are this proxy's own, and so few.
+    Reserved,
+}
 
 /// The sets of labels that were made, for all workers.
 #[derive(Debug)]
@@ -27,9 +38,13 @@ impl Default for Sets {
 
 impl Sets {
     /// Whether a set is known, or there is room for it.
-    fn admit(&self, labels: &Labels) -> bool {
+    fn admit(&self, labels: &Labels, room: Room) -> bool {
+        let limit = match room {
+            Room::Common => self.limit,
+            Room::Reserved => self.limit + RESERVED_SETS,
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(labels) || (known.len() < self.limit && known.insert(labels.clone()))
+        known.contains(labels) || (known.len() < limit && known.insert(labels.clone()))
     }
 }
 
@@ -69,10 +84,11 @@ pub fn http(
     call: &Call<'_>,
     outcome: &Outcome<'_>,
     changes: &[MetricChange],
+    room: Room,
 ) -> Option<HttpHandles> {
     let whom = call.labels();
     let all: Labels = whom.iter().cloned().chain(outcome.labels()).collect();
-    if !registry.istio.admit(&all) {
+    if !registry.istio.admit(&all, room) {
         return None;
     }
     let messages = |metric| match outcome.grpc_status {
@@ -95,9 +111,10 @@ pub fn tcp(
     call: &Call<'_>,
     outcome: &Outcome<'_>,
     changes: &[MetricChange],
+    room: Room,
 ) -> Option<TcpHandles> {
     let all: Labels = call.labels().into_iter().chain(outcome.labels()).collect();
-    registry.istio.admit(&all).then(|| TcpHandles {
+    registry.istio.admit(&all, room).then(|| TcpHandles {
         opened: counter(registry, "tcp_connections_opened_total", &all, changes),
         closed: counter(registry, "tcp_connections_closed_total", &all, changes),
         sent: counter(registry, "tcp_sent_bytes_total", &all, changes),
@@ -145,7 +162,9 @@ mod tests {
     fn a_call_has_istios_names_and_labels() {
         let registry = Registry::new();
         let shard = registry.shard();
-        let handles = http(&registry, &call("reviews.shop.svc.cluster.local"), &outcome(200), &[]).unwrap();
+        let handles =
+            http(&registry, &call("reviews.shop.svc.cluster.local"), &outcome(200), &[], Room::Common)
+                .unwrap();
         shard.inc(handles.requests.unwrap());
         shard.record(handles.duration.unwrap(), 12);
         assert!(handles.request_messages.is_none());
@@ -174,8 +193,10 @@ mod tests {
         let mut registry = Registry::new();
         registry.istio.limit = 2;
         for (code, fits) in [(200, true), (503, true), (404, false), (200, true)] {
-            assert_eq!(http(&registry, &call("a"), &outcome(code), &[]).is_some(), fits, "{code}");
+            let handles = http(&registry, &call("a"), &outcome(code), &[], Room::Common);
+            assert_eq!(handles.is_some(), fits, "{code}");
         }
+        assert!(http(&registry, &call("a"), &outcome(404), &[], Room::Reserved).is_some());
     }
 
     #[test]
@@ -189,7 +210,7 @@ mod tests {
                 ..MetricChange::default()
             },
         ];
-        let handles = http(&registry, &call("a"), &outcome(200), &changes).unwrap();
+        let handles = http(&registry, &call("a"), &outcome(200), &changes, Room::Common).unwrap();
         assert!(handles.request_bytes.is_none() && handles.response_bytes.is_some());
         let page = prometheus::render(&registry.snapshot(&Filter::default()));
         let line = page.lines().find(|l| l.starts_with("istio_requests_total{")).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use weft_proto::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
@@ -28,22 +28,7 @@ impl Link {
     pub fn new(channel: Channel) -> Self {
         Self { channel, metadata: MetadataMap::new() }
     }
-
-    /// Sends `Bearer TOKEN`.
-    ///
-    /// # Errors
-    /// The token has characters that no header field may have.
-    pub fn with_token(mut self, token: &str) -> Result<Self, InvalidToken> {
-        let value = AsciiMetadataValue::try_from(format!("Bearer {}", token.trim()));
-        self.metadata.insert("authorization", value.map_err(|_| InvalidToken)?);
-        Ok(self)
-    }
 }
-
-/// A token that cannot be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token is no text that a header field can carry")]
-pub struct InvalidToken;
 
 /// Whoever uses the resources.
 pub trait Application {

@@ -57,7 +57,7 @@ pub(super) fn delivery(
         removed: Vec::new(),
         refused: Vec::new(),
     };
-    let mut seen = HashSet::new();
+    let (mut seen, mut present, mut nameless) = (HashSet::new(), HashSet::new(), false);
     for (index, body) in resources.into_iter().enumerate() {
         let mut refuse = |name: &str, reason: String| {
             delivery.refused.push(Refusal { name: name.into(), reason });
@@ -65,10 +65,13 @@ pub(super) fn delivery(
         let (name, body) = match unwrap(body) {
             Ok(found) => found,
             Err(reason) => {
+                nameless = true;
                 refuse(&format!("#{index}"), reason);
                 continue;
             }
         };
+        // What is refused below is there all the same: its last good version stays.
+        present.insert(name.clone());
         if body.type_url != *subscription.type_url {
             refuse(&name, format!("it is a {:?}", body.type_url));
             continue;
@@ -89,8 +92,9 @@ pub(super) fn delivery(
             delivery.changed.push(Received { name, version, body });
         }
     }
-    if matches!(&*subscription.type_url, type_url::LISTENER | type_url::CLUSTER) {
-        let gone = subscription.versions.keys().filter(|name| !seen.contains(*name));
+    // A resource whose name cannot be read may be any of those that seem to be gone.
+    if !nameless && matches!(&*subscription.type_url, type_url::LISTENER | type_url::CLUSTER) {
+        let gone = subscription.versions.keys().filter(|name| !present.contains(*name));
         delivery.removed = gone.cloned().collect();
     }
     delivery
