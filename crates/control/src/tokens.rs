@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -127,31 +127,31 @@ impl TokenFile {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Stamp::of(&self.path);
         if read.0 != stamp {
-            *read = (stamp, self.load());
+            // What could not be read is tried again at the next call: the file need not change for that.
+            *read = match self.load() {
+                Ok(tokens) => (stamp, tokens),
+                Err(error) => {
+                    tracing::error!(path = %self.path.display(), %error, "token file: no token is taken");
+                    (None, Tokens::default())
+                }
+            };
         }
         read.1.find(token).cloned()
     }
 
-    fn load(&self) -> Tokens {
+    fn load(&self) -> io::Result<Tokens> {
         let mut text = String::new();
         let path = self.path.display();
-        match File::open(&self.path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text)) {
-            Ok(length) if length as u64 > MAX_BYTES => {
-                tracing::error!(%path, "token file: more than {MAX_BYTES} bytes; no token is taken");
-                Tokens::default()
-            }
-            Ok(_) => {
-                let (tokens, errors) = Tokens::parse(&text, &self.trust_domain);
-                for error in errors {
-                    tracing::error!(%path, %error, "token file");
-                }
-                tokens
-            }
-            Err(error) => {
-                tracing::error!(%path, %error, "token file: no token is taken");
-                Tokens::default()
-            }
+        let length = File::open(&self.path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        if length as u64 > MAX_BYTES {
+            tracing::error!(%path, "token file: more than {MAX_BYTES} bytes; no token is taken");
+            return Ok(Tokens::default());
         }
+        let (tokens, errors) = Tokens::parse(&text, &self.trust_domain);
+        for error in errors {
+            tracing::error!(%path, %error, "token file");
+        }
+        Ok(tokens)
     }
 }
 
