@@ -69,7 +69,9 @@ fn every_example_does_what_it_says() {
     weft.first_report();
     let (text, own) = OWN;
     check(dir.path(), text, &own, port);
-    if Path::new(ISTIO).is_dir() {
+    if !Path::new(ISTIO).is_dir() {
+        eprintln!("{} of Istio's files are not tried: {ISTIO} is not there", EXAMPLES.len());
+    } else {
         for example in &EXAMPLES {
             let text = std::fs::read_to_string(Path::new(ISTIO).join(example.file)).unwrap();
             check(dir.path(), &text, example, port);
@@ -89,7 +91,7 @@ fn check(dir: &Path, text: &str, example: &Example, port: u16) {
         loop {
             let seen = (versions(port, None, 12), versions(port, Some("jason"), 6), details(port));
             let within = |seen: &BTreeSet<String>, wanted: &[&str]| {
-                seen.iter().all(|version| wanted.contains(&version.as_str()))
+                seen.iter().map(String::as_str).eq(wanted.iter().copied())
             };
             if within(&seen.0, wanted.anybody) && within(&seen.1, wanted.jason) && seen.2 == wanted.details {
                 return;

@@ -72,6 +72,11 @@ async fn only_tls_passes(mesh: &Mesh, reviews: IpAddr) -> Result<()> {
     let hellos: Vec<u16> = seen.iter().filter_map(|segment| segment.server_hello()).collect();
     ensure!(!hellos.is_empty(), "no TLS handshake was seen");
     ensure!(hellos.iter().all(|version| *version == TLS_1_3), "handshakes chose {hellos:x?}");
+    let mut flows = std::collections::BTreeSet::new();
+    let first = seen.iter().filter(|segment| flows.insert((segment.from, segment.to)));
+    for segment in first {
+        ensure!(segment.begins_record(), "a connection does not begin with TLS: {segment:?}");
+    }
     if let Some(plain) = seen.iter().find(|s| s.holds("HTTP/1.1") || s.holds("podname")) {
         bail!("plain text: {:?}", String::from_utf8_lossy(&plain.payload));
     }

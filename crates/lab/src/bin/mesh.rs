@@ -51,11 +51,12 @@ fn main() -> Result<ExitCode> {
     println!("{:14} {:>9} {:>8} {:>8}", "part", "good", "failed", "broken");
     let mut good = true;
     for part in &parts {
-        println!("{:14} {:9} {:8} {:8}", part.name, part.tally.good, part.tally.failed(), part.broken);
+        let broken = part.broken.map_or_else(|| "-".to_owned(), |broken| broken.to_string());
+        println!("{:14} {:9} {:8} {:8}", part.name, part.tally.good, part.tally.failed(), broken);
         for (kind, count) in &part.tally.failures {
             println!("    {count} × {kind}");
         }
-        good &= part.tally.failed() == 0 && part.broken == 0;
+        good &= part.tally.failed() == 0 && part.broken.unwrap_or(0) == 0;
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

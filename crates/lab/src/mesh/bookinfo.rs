@@ -31,6 +31,8 @@ pub enum Claim {
     Takes(Ask, u16, u64),
     /// Through the gateway, a path gets that status.
     Ingress(&'static str, u16),
+    /// A workload's proxy is sent a resource of that name.
+    Sent(&'static str, &'static str),
     /// The control plane's diagnostics hold that text.
     Diagnostic(&'static str),
     /// The access log of a workload's proxy holds the first text; that of ours the second too, which names
@@ -68,7 +70,7 @@ const JASON: &str = "jason";
 
 /// All cases: every file of the sample is in one of them.
 pub fn cases() -> Vec<Case> {
-    use Claim::{Answer, Diagnostic, Ingress, Logged, Reviews, Shares, Takes};
+    use Claim::{Answer, Diagnostic, Ingress, Logged, Reviews, Sent, Shares, Takes};
     let jason = |ask: Ask| Ask { user: JASON, ..ask };
     let case =
         |files: &[&'static str], claims: &[Claim]| Case { files: files.to_vec(), claims: claims.to_vec() };
@@ -76,7 +78,10 @@ pub fn cases() -> Vec<Case> {
     vec![
         case(&["bookinfo-gateway.yaml"], &[Ingress("/productpage", 200), Ingress("/other", 404)]),
         case(&["certmanager-gateway.yaml"], &[Diagnostic("cert-manager-resolver")]),
-        case(&["egress-rule-google-apis.yaml"], &[Answer(DETAILS, 200, "")]),
+        case(
+            &["egress-rule-google-apis.yaml"],
+            &[Sent("productpage-v1", "outbound|443||www.googleapis.com"), Answer(DETAILS, 200, "")],
+        ),
         case(
             &[RULES, "virtual-service-all-v1.yaml"],
             &[Reviews("", "v1"), Reviews(JASON, "v1"), Answer(DETAILS, 200, ""), Answer(RATINGS, 200, "")],
@@ -150,7 +155,7 @@ pub async fn judge(mesh: &Mesh, case: &Case, given: bool) -> Result<()> {
     for file in &case.files {
         let Sample { file, own } = sample(file);
         let text =
-            if given { sample(file).given().with_context(|| format!("{file} is not there"))? } else { own };
+            if given { sample(file).given()?.with_context(|| format!("{file} is not there"))? } else { own };
         mesh.apply(file, &text)?;
         written.push(file);
     }
@@ -229,6 +234,14 @@ async fn holds(mesh: &Mesh, claim: &Claim) -> Result<()> {
                 |line: &&str| line.contains(both) && (mesh.proxy() == Proxy::Envoy || line.contains(ours));
             if log.lines().rev().find(said).is_none() {
                 bail!("the log does not say {both} and {ours}: {log}");
+            }
+        }
+        Claim::Sent(workload, name) => {
+            let address = mesh.workload(workload)?.host.address;
+            let id = format!("sidecar~{address}~{workload}.default~default.svc.cluster.local");
+            let page = mesh.debug(&format!("/debug/config_dump?proxyID={id}")).await?;
+            if !page.body.contains(name) {
+                bail!("{id} is not sent {name}");
             }
         }
         Claim::Diagnostic(text) => {

@@ -33,8 +33,8 @@ pub struct Part {
     pub name: &'static str,
     /// The requests meanwhile.
     pub tally: Tally,
-    /// WebSockets that broke.
-    pub broken: usize,
+    /// WebSockets that broke; `None`: none was open.
+    pub broken: Option<usize>,
 }
 
 const CLIENT: &str = "productpage-v1";
@@ -132,7 +132,7 @@ async fn edits(mesh: &Mesh, amount: Amount) -> Result<Part> {
     }
     mesh.until_synced().await?;
     let broken = sockets.broken().await;
-    Ok(Part { name: "edits", tally: load.end().await, broken })
+    Ok(Part { name: "edits", tally: load.end().await, broken: Some(broken) })
 }
 
 async fn replacements(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
@@ -147,7 +147,7 @@ async fn replacements(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
         mesh.end_workload(&present).await;
         present = next;
     }
-    Ok(Part { name: "replacements", tally: load.end().await, broken: 0 })
+    Ok(Part { name: "replacements", tally: load.end().await, broken: None })
 }
 
 async fn outage(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
@@ -161,7 +161,7 @@ async fn outage(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
     mesh.apply("reviews.yaml", &split(30, ""))?;
     sleep(PAUSE * 3).await;
     mesh.until_synced().await?;
-    Ok(Part { name: "outage", tally: load.end().await, broken: 0 })
+    Ok(Part { name: "outage", tally: load.end().await, broken: None })
 }
 
 /// Requests are idempotent, and the route says so: it retries what was reset.
@@ -181,5 +181,5 @@ async fn kills(mesh: &mut Mesh, amount: Amount) -> Result<Part> {
         victim.clone_from(next);
     }
     sleep(Duration::from_secs(1)).await;
-    Ok(Part { name: "kills", tally: load.end().await, broken: 0 })
+    Ok(Part { name: "kills", tally: load.end().await, broken: None })
 }

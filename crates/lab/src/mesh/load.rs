@@ -58,11 +58,6 @@ impl Load {
         Ok(Self { stop, tally, workers })
     }
 
-    /// The tally so far.
-    pub fn tally(&self) -> Tally {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Ends the load, and says what became of it.
     pub async fn end(self) -> Tally {
         self.stop.store(true, Ordering::Relaxed);

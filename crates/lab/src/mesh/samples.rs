@@ -1,6 +1,7 @@
 //! Objects that do what the files of Istio's Bookinfo sample do, in our words; and those files
 //! themselves, where they lie beside the project.
 
+use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
 /// A file of the sample: its name, and the objects of ours that say the same.
@@ -13,9 +14,17 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Istio's text, if it is at hand.
-    pub fn given(&self) -> Option<String> {
-        std::fs::read_to_string(folder().join(self.file)).ok()
+    /// Istio's text; `None` where its folder is not there and nobody says that it is.
+    ///
+    /// # Errors
+    /// The folder is there, and the file cannot be read.
+    pub fn given(&self) -> Result<Option<String>> {
+        let folder = folder();
+        if std::env::var_os("WEFT_BOOKINFO").is_none() && !folder.is_dir() {
+            return Ok(None);
+        }
+        let path = folder.join(self.file);
+        std::fs::read_to_string(&path).map(Some).with_context(|| path.display().to_string())
     }
 }
 
