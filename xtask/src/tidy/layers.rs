@@ -45,6 +45,26 @@ pub(super) const PURE: usize = 2;
 const IO: [&str; 3] = ["tokio", "hyper", "h2"];
 const THROUGH: &str = "envoy-types";
 
+/// The two planes, which meet in messages alone (invariant 10): neither depends on the other. Whoever stands in
+/// none of them (messages, TLS, streams of discovery …) serves both.
+const PLANES: [&[&str]; 2] = [
+    &["weft-api", "weft-source", "weft-model", "weft-compile", "weft-control", "weft-ca-store"],
+    &[
+        "weft-codec",
+        "weft-route",
+        "weft-balance",
+        "weft-state",
+        "weft-filter",
+        "weft-http",
+        "weft-telemetry",
+        "weft-proxy",
+    ],
+];
+
+fn plane(name: &str) -> Option<usize> {
+    PLANES.iter().position(|plane| plane.contains(&name))
+}
+
 /// The layer of a crate.
 pub(super) fn layer(name: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&name))
@@ -60,6 +80,11 @@ pub(super) fn check(metadata: &Value) -> Vec<String> {
             continue;
         };
         for dependency in graph.dependencies(id) {
+            if let (Some(own), Some(theirs)) = (plane(name), plane(graph.name(dependency)))
+                && own != theirs
+            {
+                faults.push(format!("{name} depends on {}, of the other plane", graph.name(dependency)));
+            }
             if let Some(theirs) = layer(graph.name(dependency))
                 && theirs > own
             {
@@ -172,6 +197,8 @@ mod tests {
 
     #[test]
     fn dev_dependencies_may_point_anywhere() {
+        let faults = check(&metadata(&[("weft-proxy", "weft-model", "")]));
+        assert!(faults.iter().any(|fault| fault.contains("of the other plane")), "{faults:?}");
         assert!(check(&metadata(&[("weft-types", "weft-net", "dev")])).is_empty());
     }
 
