@@ -1,6 +1,6 @@
 //! Routing examples copied into the demo's folder do what they say, one after the other, without a restart:
 //! our own, and Istio's Bookinfo files where they lie beside this repository.
-
+#![allow(clippy::print_stderr, reason = "a test says what it did not try")]
 #![allow(clippy::unwrap_used, reason = "helpers of a test")]
 
 mod weft;

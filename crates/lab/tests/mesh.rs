@@ -1,5 +1,5 @@
 //! The mesh on hosts of its own, with our proxy and with real Envoy under our control plane.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
 
 use anyhow::{Result, bail, ensure};
 use weft_lab::mesh::bookinfo::{cases, judge};

@@ -23,7 +23,7 @@ pub fn diagnose(view: &View<'_>) -> Vec<Diagnostic> {
             if let Spec::DestinationRule(spec) = &object.spec
                 && seen.insert(object.reference.clone())
             {
-                let report = |path: String, what: &str| said.push(without_effect(object, path, what));
+                let report = |path: String, what: &str| said.push(without_effect(object, &path, what));
                 of_rule(view, spec, report);
             }
         }
@@ -31,7 +31,7 @@ pub fn diagnose(view: &View<'_>) -> Vec<Diagnostic> {
         if chosen && view.proxy.is_embedded() && service.is_wildcard() {
             let what =
                 "without redirection nobody knows which host of a wildcard was called: such calls fail";
-            said.push(without_effect(&service.object, "spec.resolution".to_owned(), what));
+            said.push(without_effect(&service.object, "spec.resolution", what));
         }
     }
     said
@@ -107,6 +107,6 @@ fn blocks_without_effect(
     }
 }
 
-fn without_effect(object: &Arc<Object>, path: String, what: &str) -> Diagnostic {
-    diagnostic(Severity::Warning, object, &path, Code::WithoutEffect, what.to_owned())
+fn without_effect(object: &Arc<Object>, path: &str, what: &str) -> Diagnostic {
+    diagnostic(Severity::Warning, object, path, Code::WithoutEffect, what.to_owned())
 }
