@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorSet};
 
 /// Packages whose messages are all taken; what they refer to comes along.
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 9] = [
     "envoy.",
     "xds.",
     "udpa.",
@@ -15,6 +15,8 @@ const ROOTS: [&str; 8] = [
     "io.istio.",
     "istio.envoy.",
     "stats.",
+    // Our own.
+    "weft.",
 ];
 
 /// Never taken as a root: descriptors and their annotations say how messages are made, and no

@@ -12,6 +12,7 @@
 //!
 //! - [`envoy`], [`google`], [`xds`], [`udpa`]: the messages; [`pb`] is all of them.
 //! - [`istio`]: messages of Istio's own calls and extensions.
+//! - [`hbone`]: our own.
 //! - [`type_url`], [`any`]: names of messages on the wire, packing and unpacking.
 //! - [`text`]: YAML and JSON to messages, with every problem and its place.
 //! - [`json`]: wire bytes to proto-JSON, nested `Any` expanded.
@@ -46,6 +47,7 @@ pub mod any;
 mod base64_text;
 pub mod canonical;
 mod duration;
+pub mod hbone;
 pub mod istio;
 pub mod json;
 mod path;

@@ -90,7 +90,7 @@ impl<'a> Connection<'a> {
             (Terminal::Http(manager), Some(head)) => self.http(manager, head.clone(), dice),
             (Terminal::Http(_), None) => self.close("not HTTP"),
             (Terminal::Tcp(tcp), _) => self.tcp(tcp, named, dice),
-            (Terminal::Echo | Terminal::DirectResponse(_) | Terminal::Close, _) => {
+            (Terminal::Echo | Terminal::DirectResponse(_) | Terminal::Hbone(_) | Terminal::Close, _) => {
                 self.close("answered by a network filter");
             }
         }

@@ -40,8 +40,21 @@ pub enum Terminal {
     Echo,
     /// `direct_response`: these bytes, then close.
     DirectResponse(bytes::Bytes),
+    /// HBONE (`weft.hbone.v1.Terminate`): each CONNECT is a connection to the listener at its destination.
+    Hbone(Arc<HboneTerminal>),
     /// No filter at all: the connection is closed.
     Close,
+}
+
+/// Where HBONE ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HboneTerminal {
+    /// Prefix of its counters.
+    pub stat_prefix: Name,
+    /// The listener for destinations at which no other listens; `None`: such streams are refused.
+    pub listener: Option<Name>,
+    /// Streams that one connection may have open (default 100).
+    pub max_streams: u32,
 }
 
 /// The criteria of one chain (`FilterChainMatch`). Empty lists and `None` match anything.

@@ -466,10 +466,36 @@ pub enum TransportLayer {
     Tls(Arc<ClientTls>),
     /// PROXY protocol header of that version (1 or 2).
     ProxyProtocol(u8),
-    /// HBONE: an HTTP/2 CONNECT to the endpoint's node or waypoint over mTLS.
-    Hbone(Arc<ClientTls>),
+    /// HBONE: opaque connections are streams of HTTP/2 CONNECT over mutual TLS to the endpoint's proxy.
+    Hbone(Arc<Hbone>),
     /// A listener of this process.
     Internal,
+}
+
+impl TransportLayer {
+    /// The TLS that an HTTP connection through this layer has.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<ClientTls>> {
+        match self {
+            Self::Tls(tls) => Some(tls),
+            Self::Hbone(hbone) => Some(&hbone.direct),
+            Self::ProxyProtocol(_) | Self::Internal => None,
+        }
+    }
+}
+
+/// How an endpoint's proxy takes HBONE (`weft.hbone.v1.Upstream`, AM-06).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hbone {
+    /// TLS of HBONE's connections: ALPN `h2` alone, no server name, so that all clusters whose endpoints
+    /// must have the same identities share them.
+    pub tls: Arc<ClientTls>,
+    /// TLS of connections to the endpoint itself: HTTP's.
+    pub direct: Arc<ClientTls>,
+    /// Port at the endpoint's address (default 15008).
+    pub port: u16,
+    /// Streams on one connection at most (default 100).
+    pub max_streams: u32,
 }
 
 /// A transport for endpoints with these metadata pairs (`envoy.transport_socket_match`).

@@ -31,7 +31,8 @@ pub(super) fn cluster_secrets(cluster: &Cluster) -> impl Iterator<Item = &Name> 
 
 fn transport_secrets(transport: &Transport) -> impl Iterator<Item = &Name> {
     transport.layers.iter().flat_map(|layer| match layer {
-        TransportLayer::Tls(tls) | TransportLayer::Hbone(tls) => secrets(&tls.common),
+        TransportLayer::Tls(tls) => secrets(&tls.common),
+        TransportLayer::Hbone(hbone) => secrets(&hbone.tls.common),
         TransportLayer::ProxyProtocol(_) | TransportLayer::Internal => Vec::new(),
     })
 }

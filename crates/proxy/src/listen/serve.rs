@@ -201,7 +201,7 @@ async fn terminal(
         Terminal::Tcp(tcp) => crate::tcp::serve(runtime.worker.clone(), tcp.clone(), io, facts).await,
         Terminal::Echo => network::echo(io).await,
         Terminal::DirectResponse(bytes) => network::direct_response(io, bytes).await,
-        Terminal::Close => {}
+        Terminal::Hbone(_) | Terminal::Close => {}
     }
 }
 

@@ -43,12 +43,7 @@ impl Chosen {
     /// endpoint's name (`auto_host_sni`), where filters said nothing. Nothing at all without TLS.
     pub(crate) fn complete(mut self, config: &Cluster, host: &HostHandle, authority: &str) -> Self {
         let layers = &host.state.key().transport.layers;
-        let Some(tls) = layers.iter().find_map(|layer| match layer {
-            TransportLayer::Tls(tls) => Some(tls),
-            _ => None,
-        }) else {
-            return Self::default();
-        };
+        let Some(tls) = layers.iter().find_map(TransportLayer::tls) else { return Self::default() };
         let name = weft_route::host::without_port(authority);
         if config.http.auto_san_validation && self.sans.is_empty() && !name.is_empty() {
             self.sans.push(name.into());

@@ -28,6 +28,7 @@ mod entry;
 mod fault;
 mod filter_state;
 mod hash_policy;
+mod hbone;
 mod hcm;
 mod header_mutation;
 mod headers;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use weft_proto::hbone::Terminate;
 use weft_proto::istio::metadata_exchange::MetadataExchange;
 use weft_proto::istio::stats::PluginConfig;
 
 use super::reader::{Read, Reader, expanded, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
-use super::{filter_state, hcm, istio, rbac, source, tcp_proxy};
+use super::{filter_state, hbone, hcm, istio, rbac, source, tcp_proxy};
 use crate::chain::Terminal;
 use crate::filter::NetworkFilter;
 use crate::pb::envoy::config::listener::v3::{self as proto, filter::ConfigType};
@@ -87,6 +88,9 @@ fn typed(r: &mut Reader<'_>, any: &Any) -> Read<Part> {
             let bytes = r.maybe("response", response.as_ref(), source::bytes)?.unwrap_or_default();
             Ok(Part::Terminal(Terminal::DirectResponse(bytes.into())))
         });
+    }
+    if holds::<Terminate>(any) {
+        return r.unpack(any, |r, p| Ok(Part::Terminal(Terminal::Hbone(hbone::terminal(r, p)?))));
     }
     if holds::<Rbac>(any) {
         return r.unpack(any, network_rbac).map(Part::Filter);

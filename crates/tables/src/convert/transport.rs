@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::reader::{Read, Reader, holds, type_name};
 use super::unset::{ignore_set, refuse_set};
-use super::{metadata, tls};
+use super::{hbone, metadata, tls};
 use crate::cluster::{Transport, TransportLayer, TransportMatch};
 use crate::pb::envoy::config::cluster::v3::cluster::TransportSocketMatch;
 use crate::pb::envoy::config::core::v3::{
@@ -18,6 +18,7 @@ use sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 use sockets::raw_buffer::v3::RawBuffer;
 use sockets::tcp_stats::v3::Config as TcpStats;
 use sockets::tls::v3::{DownstreamTlsContext, UpstreamTlsContext};
+use weft_proto::hbone::Upstream as Hbone;
 
 fn typed<'p>(r: &mut Reader<'_>, proto: &'p TransportSocket) -> Read<&'p Any> {
     let TransportSocket { name, config_type } = proto;
@@ -59,6 +60,8 @@ pub(crate) fn upstream(r: &mut Reader<'_>, proto: &TransportSocket) -> Read<Tran
             r.unpack(any, |_, RawBuffer {}| Ok(Transport::default()))
         } else if holds::<ProxyProtocolUpstreamTransport>(any) {
             r.unpack(any, proxy_protocol)
+        } else if holds::<Hbone>(any) {
+            r.unpack(any, hbone::upstream)
         } else if holds::<InternalUpstreamTransport>(any) {
             r.unpack(any, |r, InternalUpstreamTransport { passthrough_metadata, transport_socket }| {
                 ignore_set!(r, "metadata is not passed to the internal listener", passthrough_metadata);
