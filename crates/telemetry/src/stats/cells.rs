@@ -10,33 +10,52 @@ use super::{Counter, Gauge, Histogram};
 
 /// Cells are made in chunks of so many, when one of them is first written: a worker has memory for
 /// what it has counted, not for all that is configured (invariant 9).
-const CHUNK: usize = 256;
+const CHUNK: usize = 64;
+/// Chunks of a page, which is made with the first of them.
+const PAGE: usize = 256;
+/// Pages there can be.
+const PAGES: usize = 256;
+/// Cells there can be.
+pub(crate) const MAX_CELLS: u32 = (CHUNK * PAGE * PAGES) as u32;
 
-type Chunk = Box<[AtomicU64]>;
+type Chunk = Box<[AtomicU64; CHUNK]>;
+type Page = Box<[OnceLock<Chunk>; PAGE]>;
 
 /// Numbers addressed by index; unwritten ones are 0.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    chunks: Box<[OnceLock<Chunk>]>,
+    pages: [OnceLock<Page>; PAGES],
 }
 
 impl Cells {
-    pub(crate) fn new(limit: u32) -> Self {
-        let chunks = (limit as usize).div_ceil(CHUNK);
-        Self { chunks: (0..chunks).map(|_| OnceLock::new()).collect() }
+    pub(crate) fn new() -> Self {
+        Self { pages: std::array::from_fn(|_| OnceLock::new()) }
     }
 
     /// The value of a cell.
     pub(crate) fn load(&self, index: u32) -> u64 {
         let index = index as usize;
-        let chunk = self.chunks.get(index / CHUNK).and_then(OnceLock::get);
-        chunk.and_then(|chunk| chunk.get(index % CHUNK)).map_or(0, |cell| cell.load(Relaxed))
+        let page = self.pages.get(index / (CHUNK * PAGE)).and_then(OnceLock::get);
+        let chunk = page.and_then(|page| page[index / CHUNK % PAGE].get());
+        chunk.map_or(0, |chunk| chunk[index % CHUNK].load(Relaxed))
     }
 
     pub(crate) fn cell(&self, index: u32) -> Option<&AtomicU64> {
         let index = index as usize;
-        let chunk = self.chunks.get(index / CHUNK)?;
-        chunk.get_or_init(|| (0..CHUNK).map(|_| AtomicU64::new(0)).collect()).get(index % CHUNK)
+        let page = self.pages.get(index / (CHUNK * PAGE))?;
+        let page = page.get_or_init(|| Box::new(std::array::from_fn(|_| OnceLock::new())));
+        let chunk =
+            page[index / CHUNK % PAGE].get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
+        Some(&chunk[index % CHUNK])
+    }
+
+    /// Sets a cell to 0, without making it.
+    pub(crate) fn clear(&self, index: u32) {
+        if self.load(index) != 0
+            && let Some(cell) = self.cell(index)
+        {
+            cell.store(0, Relaxed);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod names;
 pub mod prometheus;
 pub mod registry;
 pub mod snapshot;
+pub(crate) mod table;
 pub mod text;
 
 pub use cache::SeriesCache;

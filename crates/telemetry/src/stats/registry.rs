@@ -1,18 +1,21 @@
 //! All series of the process.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::buckets::{self, Distribution};
-use super::cells::{Cells, Shard};
+use super::cells::{Cells, MAX_CELLS, Shard};
+use super::names::Place;
 use super::snapshot::{Filter, Sample, Snapshot, Value};
+use super::table::{Before, Found, Layout, Table};
 use super::{Counter, Gauge, Histogram};
 
-/// Cells of a registry by default; a counter takes one, a gauge two, a histogram about 140.
-/// 4 Mi cells are some 30,000 clusters. A worker's index of them takes 256 KiB, its memory beyond
-/// that follows what it counts.
-pub const DEFAULT_CELL_LIMIT: u32 = 1 << 22;
+/// Cells of a registry by default, and at most; a counter takes one, a gauge two, a histogram about 140.
+/// 4 Mi cells are some 6,000 clusters that are called. A worker's memory follows what it counts.
+pub const DEFAULT_CELL_LIMIT: u32 = MAX_CELLS;
+
+/// Beyond all cells: counting there does nothing.
+const REFUSED: u32 = u32::MAX - buckets::CELLS;
 
 /// Kind of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,8 +28,20 @@ pub enum Kind {
     Histogram,
 }
 
+impl Kind {
+    /// Cells that one takes.
+    pub(crate) fn cells(self) -> u32 {
+        match self {
+            Self::Counter => 1,
+            // The second cell tells a gauge that went back to 0 from one never touched (`usedonly`).
+            Self::Gauge => 2,
+            Self::Histogram => buckets::CELLS,
+        }
+    }
+}
+
 /// One series.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
     /// Kind.
     pub kind: Kind,
@@ -36,9 +51,6 @@ pub struct Series {
     pub family: Box<str>,
     /// Labels in Prometheus output, in order.
     pub labels: Vec<(Box<str>, Box<str>)>,
-    cell: u32,
-    /// What the cells held when the series got them from one that was removed.
-    baseline: Box<[u64]>,
 }
 
 /// Names, and the memory behind them.
@@ -52,14 +64,6 @@ pub struct Registry {
     refused: AtomicU64,
     /// Sets of labels of Istio's metrics.
     pub(crate) istio: crate::istio::Sets,
-}
-
-#[derive(Debug)]
-struct Table {
-    by_name: HashMap<(Kind, Box<str>), Arc<Series>>,
-    next: u32,
-    /// Cells of removed series, by kind.
-    free: HashMap<Kind, Vec<u32>>,
 }
 
 impl Default for Registry {
@@ -79,10 +83,10 @@ impl Registry {
     #[must_use]
     pub fn with_limit(limit: u32) -> Self {
         Self {
-            limit,
-            table: Mutex::new(Table { by_name: HashMap::new(), next: 0, free: HashMap::new() }),
+            limit: limit.min(MAX_CELLS),
+            table: Mutex::default(),
             shards: Mutex::default(),
-            set: Cells::new(limit),
+            set: Cells::new(),
             refused: AtomicU64::new(0),
             istio: crate::istio::Sets::default(),
         }
@@ -92,25 +96,24 @@ impl Registry {
     /// not one a task.
     #[must_use]
     pub fn shard(&self) -> Shard {
-        let cells = Arc::new(Cells::new(self.limit));
+        let cells = Arc::new(Cells::new());
         lock(&self.shards).push(Arc::clone(&cells));
         Shard::new(cells)
     }
 
     /// The counter of that name; the same name gives the same counter.
     pub fn counter(&self, name: &str, family: &str, labels: &[(&str, &str)]) -> Counter {
-        Counter(self.register(Kind::Counter, name, family, labels, 1))
+        Counter(self.register(Kind::Counter, name, family, labels))
     }
 
     /// The gauge of that name.
     pub fn gauge(&self, name: &str, family: &str, labels: &[(&str, &str)]) -> Gauge {
-        // A second cell tells a gauge that went back to 0 from one never touched (`usedonly`).
-        Gauge(self.register(Kind::Gauge, name, family, labels, 2))
+        Gauge(self.register(Kind::Gauge, name, family, labels))
     }
 
     /// The histogram of that name.
     pub fn histogram(&self, name: &str, family: &str, labels: &[(&str, &str)]) -> Histogram {
-        Histogram(self.register(Kind::Histogram, name, family, labels, buckets::CELLS))
+        Histogram(self.register(Kind::Histogram, name, family, labels))
     }
 
     /// A counter that has labels only, without a place in Envoy's tree of names; its text name is
@@ -124,6 +127,34 @@ impl Registry {
         self.histogram(&labelled_name(family, labels), family, labels)
     }
 
+    /// The first cells of the series of a group, in its order: one entry in the table for all of them,
+    /// whose names are made when somebody looks.
+    pub(crate) fn group(&self, place: &Place, layout: &'static Layout) -> Vec<u32> {
+        let mut table = lock(&self.table);
+        if let Some(known) = table.block_cells(place, layout) {
+            return known;
+        }
+        if table.knows_one_of(place, layout) {
+            drop(table);
+            let one = |(kind, name): &(Kind, &str)| {
+                place.with(name, |name, family, labels| self.register(*kind, name, family, labels))
+            };
+            return layout.iter().map(one).collect();
+        }
+        let cells = layout.iter().map(|(kind, _)| kind.cells()).sum();
+        let (first, before) = match table.free_block(layout) {
+            Some(first) => (first, self.begin_anew(first, cells)),
+            None => match table.new_cells(cells, self.limit) {
+                Some(first) => (first, Before::default()),
+                None => {
+                    self.refused.fetch_add(layout.len() as u64, Relaxed);
+                    return vec![REFUSED; layout.len()];
+                }
+            },
+        };
+        table.add_block(place, layout, first, before)
+    }
+
     /// Sets a gauge as a whole, from any thread; changes that shards make come on top.
     pub fn set_gauge(&self, gauge: Gauge, value: u64) {
         for (index, value) in [(gauge.0, value), (gauge.0.saturating_add(1), 1)] {
@@ -134,18 +165,11 @@ impl Registry {
     }
 
     /// Removes all series whose text names start with `prefix`, such as `cluster.reviews.`, and gives
-    /// their cells to later ones. Nobody may count with their handles any more: call it when the last
+    /// their cells to later ones. `labels` are those of the object itself: another one whose name goes on
+    /// with a dot keeps its series. Nobody may count with their handles any more: call it when the last
     /// user of the object is gone.
-    pub fn remove(&self, prefix: &str) {
-        let mut table = lock(&self.table);
-        let Table { by_name, free, .. } = &mut *table;
-        by_name.retain(|(kind, name), series| {
-            let keep = !name.starts_with(prefix);
-            if !keep {
-                free.entry(*kind).or_default().push(series.cell);
-            }
-            keep
-        });
+    pub fn remove(&self, prefix: &str, labels: &[(&str, &str)]) {
+        lock(&self.table).remove(prefix, labels);
     }
 
     /// Series that were refused because the registry was full. Their handles count into nothing.
@@ -157,39 +181,34 @@ impl Registry {
     /// The sum of a counter over all workers.
     #[must_use]
     pub fn counter_value(&self, counter: Counter) -> u64 {
-        self.value(Kind::Counter, counter.0)
+        self.value(counter.0)
     }
 
     /// The sum of a gauge over all workers.
     #[must_use]
     pub fn gauge_value(&self, gauge: Gauge) -> u64 {
-        self.value(Kind::Gauge, gauge.0)
+        self.value(gauge.0)
     }
 
     /// By search through all series: for tests and rare questions.
-    fn value(&self, kind: Kind, cell: u32) -> u64 {
-        let table = lock(&self.table);
-        let series = table.by_name.values().find(|series| series.kind == kind && series.cell == cell);
-        let before = series.and_then(|series| series.baseline.first()).copied().unwrap_or(0);
+    fn value(&self, cell: u32) -> u64 {
+        let before = lock(&self.table).before(cell);
         self.sum(&lock(&self.shards), cell).wrapping_sub(before)
     }
 
     /// All series that pass the filter with their values, sorted by name.
     #[must_use]
     pub fn snapshot(&self, filter: &Filter) -> Snapshot {
-        let mut series: Vec<Arc<Series>> = lock(&self.table).by_name.values().cloned().collect();
-        series.retain(|series| filter.takes(series));
-        series.sort_unstable_by(|a, b| (&a.name, a.kind).cmp(&(&b.name, b.kind)));
+        let mut found = lock(&self.table).all(|series| filter.takes(series));
+        found.sort_unstable_by(|a, b| (&a.series.name, a.series.kind).cmp(&(&b.series.name, b.series.kind)));
         let shards = lock(&self.shards);
-        let samples = series.into_iter().map(|series| self.sample(&shards, series));
+        let samples = found.into_iter().map(|found| self.sample(&shards, found));
         Snapshot(samples.filter(|sample| sample.used || !filter.used_only).collect())
     }
 
-    fn sample(&self, shards: &[Arc<Cells>], series: Arc<Series>) -> Sample {
-        let sum = |offset: u32| {
-            let before = series.baseline.get(offset as usize).copied().unwrap_or(0);
-            self.sum(shards, series.cell + offset).wrapping_sub(before)
-        };
+    fn sample(&self, shards: &[Arc<Cells>], found: Found) -> Sample {
+        let Found { series, cell, before } = found;
+        let sum = |offset: u32| self.sum(shards, cell + offset).wrapping_sub(before.at(offset));
         let (value, used) = match series.kind {
             Kind::Counter => (Value::Number(sum(0)), sum(0) > 0),
             Kind::Gauge => (Value::Number(sum(0)), sum(1) > 0),
@@ -207,38 +226,33 @@ impl Registry {
         shards.iter().fold(self.set.load(index), |sum, cells| sum.wrapping_add(cells.load(index)))
     }
 
-    fn register(&self, kind: Kind, name: &str, family: &str, labels: &[(&str, &str)], cells: u32) -> u32 {
+    fn register(&self, kind: Kind, name: &str, family: &str, labels: &[(&str, &str)]) -> u32 {
         let mut table = lock(&self.table);
-        let key = (kind, Box::from(name));
-        if let Some(series) = table.by_name.get(&key) {
-            return series.cell;
+        if let Some(cell) = table.find(kind, name) {
+            return cell;
         }
-        let (cell, baseline) = match table.free.get_mut(&kind).and_then(Vec::pop) {
-            Some(cell) => {
-                let range = cell..cell.saturating_add(cells);
-                for set in range.clone().filter_map(|index| self.set.cell(index)) {
-                    set.store(0, Relaxed);
-                }
-                // The workers' memory is theirs alone; so their cells are not cleared but counted from
-                // here.
-                let shards = lock(&self.shards);
-                (cell, range.map(|index| self.sum(&shards, index)).collect())
-            }
-            None => {
-                let cell = table.next;
-                let Some(next) = cell.checked_add(cells).filter(|next| *next <= self.limit) else {
+        let (cell, before) = match table.free_cell(kind) {
+            Some(cell) => (cell, self.begin_anew(cell, kind.cells())),
+            None => match table.new_cells(kind.cells(), self.limit) {
+                Some(cell) => (cell, Before::default()),
+                None => {
                     self.refused.fetch_add(1, Relaxed);
-                    // Beyond all cells: counting there does nothing.
-                    return u32::MAX - buckets::CELLS;
-                };
-                table.next = next;
-                (cell, Box::default())
-            }
+                    return REFUSED;
+                }
+            },
         };
         let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        let series = Series { kind, name: name.into(), family: family.into(), labels, cell, baseline };
-        table.by_name.insert(key, Arc::new(series));
+        table.add(Series { kind, name: name.into(), family: family.into(), labels }, cell, before);
         cell
+    }
+
+    /// What cells hold that are given out again. The workers' memory is theirs alone; so their cells are
+    /// not cleared but counted from here.
+    fn begin_anew(&self, first: u32, cells: u32) -> Before {
+        let range = first..first.saturating_add(cells);
+        range.clone().for_each(|index| self.set.clear(index));
+        let shards = lock(&self.shards);
+        range.map(|index| self.sum(&shards, index)).collect()
     }
 }
 
@@ -253,6 +267,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Scope;
     use super::*;
 
     #[test]
@@ -319,9 +334,54 @@ mod tests {
                 [(format!("{prefix}active"), 1), (format!("{prefix}total"), round)]
             );
             shard.gauge_dec(gauge);
-            registry.remove(&prefix);
+            registry.remove(&prefix, &[]);
         }
         assert_eq!((registry.refused(), numbers(&registry).len()), (0, 0));
+    }
+
+    #[test]
+    fn a_removed_object_leaves_those_whose_names_go_on() {
+        let registry = Registry::new();
+        let shard = registry.shard();
+        let stats = |name: &str| super::super::names::ClusterStats::new(&Scope::cluster(&registry, name));
+        let shown = |filter: &str| registry.snapshot(&Filter::from_query(filter).unwrap()).0.len();
+        let (a, ab) = (stats("a"), stats("a.b"));
+        shard.inc(a.upstream_rq_total);
+        shard.record(a.upstream_rq_time, 5);
+        shard.inc(ab.upstream_rq_total);
+        let breakers = Scope::cluster(&registry, "a").part("circuit_breakers").part("default");
+        registry.set_gauge(breakers.gauge("cx_open"), 1);
+        let of_one = shown("filter=cluster%5C.a%5C.b%5C.");
+        Scope::cluster(&registry, "a").remove();
+        assert_eq!(shown(""), of_one);
+        assert_eq!(shown("usedonly"), 1);
+        // The cells are those of before; what they counted is not.
+        let again = stats("c");
+        assert_eq!(again.upstream_rq_total, a.upstream_rq_total);
+        assert_eq!(shown("usedonly"), 1);
+        shard.inc(again.upstream_rq_total);
+        shard.record(again.upstream_rq_time, 7);
+        let Value::Distribution(times) =
+            &registry.snapshot(&Filter::from_query("filter=c.upstream_rq_time").unwrap()).0[0].value.clone()
+        else {
+            panic!("no histogram")
+        };
+        assert_eq!((times.count(), times.sum, registry.counter_value(again.upstream_rq_total)), (1, 7, 1));
+    }
+
+    #[test]
+    fn a_name_within_a_group_is_the_same_alone_whichever_came_first() {
+        let registry = Registry::new();
+        let early = Scope::cluster(&registry, "a").counter("upstream_rq_total");
+        let group = super::super::names::ClusterStats::new(&Scope::cluster(&registry, "a"));
+        assert_eq!(group.upstream_rq_total, early);
+        let group = super::super::names::ClusterStats::new(&Scope::cluster(&registry, "b"));
+        assert_eq!(Scope::cluster(&registry, "b").gauge("upstream_cx_active"), group.upstream_cx_active);
+        let all = registry.snapshot(&Filter::default()).0;
+        let mut names: Vec<_> = all.iter().map(|sample| (&sample.series.name, sample.series.kind)).collect();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Values at one time.
 
-use std::sync::Arc;
-
 use regex::Regex;
 
 use super::buckets::Distribution;
@@ -77,7 +75,7 @@ pub enum Value {
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The series.
-    pub series: Arc<Series>,
+    pub series: Series,
     /// Its value.
     pub value: Value,
     /// Whether it has been counted, set or recorded.
@@ -92,7 +90,7 @@ impl Snapshot {
     /// Counters and gauges.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = (&Series, u64)> {
         self.0.iter().filter_map(|sample| match &sample.value {
-            Value::Number(number) => Some((&*sample.series, *number)),
+            Value::Number(number) => Some((&sample.series, *number)),
             Value::Distribution(_) => None,
         })
     }
@@ -101,7 +99,7 @@ impl Snapshot {
     pub(crate) fn distributions(&self) -> impl Iterator<Item = (&Series, &Distribution)> {
         self.0.iter().filter_map(|sample| match &sample.value {
             Value::Number(_) => None,
-            Value::Distribution(distribution) => Some((&*sample.series, distribution)),
+            Value::Distribution(distribution) => Some((&sample.series, distribution)),
         })
     }
 }

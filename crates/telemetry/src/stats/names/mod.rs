@@ -14,6 +14,7 @@ pub use listener::{ListenerStats, TcpStats, TlsStats};
 pub use server::{ClusterManagerStats, ListenerManagerStats, ServerStats};
 pub use status::StatusStats;
 
+use super::table::Layout;
 use super::{Counter, Gauge, Histogram, Registry};
 
 /// A place in Envoy's tree of names: `cluster.<name>.`, with the labels that Prometheus output shows
@@ -110,6 +111,17 @@ impl<'a> Scope<'a> {
         self.place.with(name, |text, family, labels| self.registry.histogram(text, family, labels))
     }
 
+    /// The cells of a group of series here, in its order.
+    pub(crate) fn group(&self, layout: &'static Layout) -> Vec<u32> {
+        self.registry.group(&self.place, layout)
+    }
+
+    /// Removes all series here and below. Nobody may count with their handles any more.
+    pub fn remove(&self) {
+        let labels = self.place.labels.iter().map(|(label, value)| (label.as_str(), value.as_str()));
+        self.registry.remove(&self.place.prefix, &labels.collect::<Vec<_>>());
+    }
+
     /// The place, without its registry.
     pub(crate) fn place(&self) -> &Place {
         &self.place
@@ -121,7 +133,18 @@ impl Place {
         self.with(name, |text, family, labels| registry.counter(text, family, labels))
     }
 
-    fn with<H>(&self, name: &str, register: impl FnOnce(&str, &str, &[(&str, &str)]) -> H) -> H {
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether the outermost labels are these.
+    pub(crate) fn ends_with(&self, labels: &[(&str, &str)]) -> bool {
+        let end = self.labels.len().checked_sub(labels.len()).and_then(|start| self.labels.get(start..));
+        end.is_some_and(|end| end.iter().zip(labels).all(|(a, b)| a.0 == b.0 && a.1 == b.1))
+    }
+
+    /// Shows the full name, family and labels of a series here.
+    pub(crate) fn with<H>(&self, name: &str, register: impl FnOnce(&str, &str, &[(&str, &str)]) -> H) -> H {
         let (family, code) = split_code(name);
         let family = format!("{}{}", self.family, family.replace('.', "_"));
         let own = self.labels.iter().map(|(label, value)| (label.as_str(), value.as_str()));
@@ -149,6 +172,12 @@ macro_rules! stats_group {
     (@type counter) => { $crate::stats::Counter };
     (@type gauge) => { $crate::stats::Gauge };
     (@type histogram) => { $crate::stats::Histogram };
+    (@kind counter) => { $crate::stats::Kind::Counter };
+    (@kind gauge) => { $crate::stats::Kind::Gauge };
+    (@kind histogram) => { $crate::stats::Kind::Histogram };
+    (@handle counter $cell:expr) => { $crate::stats::Counter($cell) };
+    (@handle gauge $cell:expr) => { $crate::stats::Gauge($cell) };
+    (@handle histogram $cell:expr) => { $crate::stats::Histogram($cell) };
     (@name $field:ident) => { stringify!($field) };
     (@name $field:ident = $name:literal) => { $name };
     ($(#[$doc:meta])* $group:ident { $($kind:ident $field:ident $(= $name:literal)?;)* }) => {
@@ -165,7 +194,11 @@ macro_rules! stats_group {
             /// The handles of the group within a scope.
             #[must_use]
             pub fn new(scope: &$crate::stats::Scope<'_>) -> Self {
-                Self { $($field: scope.$kind(stats_group!(@name $field $(= $name)?)),)* }
+                static LAYOUT: &$crate::stats::table::Layout =
+                    &[$((stats_group!(@kind $kind), stats_group!(@name $field $(= $name)?)),)*];
+                let mut cells = scope.group(LAYOUT).into_iter();
+                // As many as there are fields; beyond them lies nothing that could be counted.
+                Self { $($field: stats_group!(@handle $kind cells.next().unwrap_or(u32::MAX)),)* }
             }
         }
     };
