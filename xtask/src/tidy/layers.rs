@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Layers from the bottom: words, pure cores, edges to the world, composition, programs, and what is
 /// for development only.
 const LAYERS: [&[&str]; 6] = [
-    &["weft-types", "weft-match", "weft-proto", "weft-api"],
+    &["weft-types", "weft-match", "weft-proto", "weft-api", "weft-crd"],
     &[
         "weft-codec",
         "weft-tables",
