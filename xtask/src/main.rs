@@ -8,7 +8,7 @@
 //! | `oracle` | the call table through Envoy and `weft-proxy` |
 //! | `suite NAME` | longer runs, whose results are kept under `results/` |
 //! | `seeded` | bugs sown on purpose, which the oracle must notice |
-//! | `bench proxy` | CPU per request beside Envoy, nginx and a bare relay |
+//! | `bench proxy` | CPU per request, latency, memory and start beside Envoy, nginx, haproxy and bare relays |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 mod bench;
@@ -68,6 +68,14 @@ enum Task {
         /// Address to connect to.
         upstream: String,
     },
+    /// The same for HTTP/2, with the crate `h2` alone.
+    #[command(hide = true)]
+    RelayH2 {
+        /// Address to listen on.
+        listen: String,
+        /// Address to connect to.
+        upstream: String,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -81,6 +89,7 @@ fn main() -> Result<ExitCode> {
         Task::Seeded { only } => seeded::run_all(&only)?,
         Task::Bench(options) => bench::run(&options)?,
         Task::Relay { listen, upstream } => relay::run(&listen, &upstream).map(|()| true)?,
+        Task::RelayH2 { listen, upstream } => bench::relay_h2(&listen, &upstream).map(|()| true)?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

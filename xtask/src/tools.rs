@@ -25,7 +25,7 @@ pub(crate) fn cargo_deny() -> String {
 }
 
 /// Programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables", "iptables"),
@@ -35,15 +35,36 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("openssl", "openssl"),
     // With it come `kill` and `ps` as programs.
     ("pgrep", "procps"),
+    // Counts instructions.
+    ("valgrind", "valgrind"),
 ];
 
+/// What `bench proxy` compares with, and what loads it; a path is a module.
+const PEERS: [(&str, &str); 4] = [
+    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
+    ("haproxy", "haproxy"),
+    ("h2load", "nghttp2-client"),
+    ("iperf3", "iperf3"),
+];
+
+/// Whether a program or a file is there.
+fn there(name: &str) -> bool {
+    Path::new(name).exists()
+        || output(&["sh", "-c", &format!("command -v {name}")]).is_ok_and(|path| !path.is_empty())
+}
+
+/// Installs what `bench proxy` needs and lacks: Envoy and the Debian packages of its peers.
+pub(crate) fn install_peers() -> Result<()> {
+    if !Path::new(&envoy()).exists() {
+        install()?;
+    }
+    install_packages(&[&PROGRAMS[..], &PEERS[..]].concat())
+}
+
 /// Installs the Debian packages that are missing; needs root.
-fn install_packages() -> Result<()> {
-    let there = |program: &str| {
-        output(&["sh", "-c", &format!("command -v {program}")]).is_ok_and(|path| !path.is_empty())
-    };
+fn install_packages(programs: &[(&str, &'static str)]) -> Result<()> {
     let mut missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(p, _)| !there(p)).map(|(_, package)| *package).collect();
+        programs.iter().filter(|(p, _)| !there(p)).map(|(_, package)| *package).collect();
     let venv = output(&["sh", "-c", "python3 -c 'import ensurepip' && echo there"]);
     if venv.is_ok_and(|answer| answer != "there") {
         missing.extend(["python3", "python3-venv"]);
@@ -75,7 +96,7 @@ fn unpack_promtool() -> Result<()> {
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
-    install_packages()?;
+    install_packages(&PROGRAMS)?;
     unpack_promtool()?;
     if !Path::new(VENV).join("bin/pip").exists() {
         std::fs::create_dir_all("target/tools")?;
