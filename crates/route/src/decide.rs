@@ -70,7 +70,7 @@ pub fn decide(config: &RouteConfig, head: &RequestHead, facts: &RequestFacts) ->
     } else {
         path
     };
-    let Some(route) = host.routes.iter().find(|r| route_matches(r, head, path, facts)) else {
+    let Some(route) = host.routes.first(path, |r| route_matches(r, head, path, facts)) else {
         return Decision::NoRoute;
     };
     let (cluster, weighted) = match &route.action {

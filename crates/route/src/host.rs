@@ -16,15 +16,10 @@ pub fn find_host<'a>(config: &'a RouteConfig, authority: &str) -> Option<&'a Arc
         .exact
         .get(&*lower)
         .copied()
-        // A wildcard stands for at least one character.
-        .or_else(|| longest(&index.suffixes, |s| lower.len() > s.len() && lower.ends_with(s)))
-        .or_else(|| longest(&index.prefixes, |p| lower.len() > p.len() && lower.starts_with(p)))
+        .or_else(|| index.suffixes.suffix_of(&lower))
+        .or_else(|| index.prefixes.prefix_of(&lower))
         .or(index.any)?;
     config.virtual_hosts.get(found)
-}
-
-fn longest(entries: &[(Box<str>, usize)], fits: impl Fn(&str) -> bool) -> Option<usize> {
-    entries.iter().find(|(text, _)| fits(text)).map(|(_, index)| *index)
 }
 
 /// Where the colon of a port would stand: the last one that is not within the brackets of an IPv6

@@ -171,6 +171,42 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Many routes are found by look-up: it must come to the same one as asking each in order.
+        #[test]
+        fn the_first_of_many_that_matches_wins(
+            criteria in proptest::collection::vec(
+                (0usize..6, "/?[ab/]{0,3}", proptest::bool::weighted(0.7)), 0..40),
+            path in "/[abAB/]{0,5}",
+            connect: bool,
+        ) {
+            let routes: Vec<String> = criteria.iter().enumerate().map(|(place, (kind, text, case))| {
+                let test = match kind {
+                    0 | 1 => format!("prefix: '{text}'"),
+                    2 => format!("path: '/{text}'"),
+                    3 => format!("path_separated_prefix: '/x{}'", text.trim_end_matches('/')),
+                    4 => format!("safe_regex: {{regex: '/{text}.'}}"),
+                    _ => "connect_matcher: {}".to_owned(),
+                };
+                format!("{{match: {{{test}, case_sensitive: {case}}}, direct_response: {{status: {}}}}}", 200 + place)
+            }).collect();
+            let config = host_of(&routes.join(", "));
+            let mut head = RequestHead::get("x.test", &path);
+            if connect {
+                head.method = Method::Connect;
+                head.path = "".into();
+            }
+            let facts = RequestFacts::default();
+            let host = &config.virtual_hosts[0];
+            let want = host.routes.iter().find(|route| route_matches(route, &head, head.path_only(), &facts));
+            let found = match decide(&config, &head, &facts) {
+                Decision::Route(choice) => Some(choice.route),
+                _ => None,
+            };
+            proptest::prop_assert_eq!(found.map(|r| std::sync::Arc::as_ptr(&r)), want.map(std::sync::Arc::as_ptr));
+        }
+    }
+
     #[test]
     fn all_criteria_must_hold() {
         let criteria = "prefix: /a, headers: [{name: x, string_match: {exact: '1'}}], \

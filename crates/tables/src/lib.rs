@@ -52,6 +52,7 @@ pub mod finding;
 pub mod hcm;
 pub mod istio;
 pub mod listener;
+pub mod lookup;
 mod pb;
 pub mod route;
 pub mod tables;

@@ -8,6 +8,7 @@ use weft_types::{FractionalPercent, Name, Provenance};
 
 use crate::cluster::Metadata;
 use crate::filter::PerRoute;
+use crate::lookup::{Routes, Wildcards};
 
 /// `envoy.config.route.v3.RouteConfiguration`.
 #[derive(Debug)]
@@ -43,10 +44,10 @@ pub struct RouteConfig {
 pub struct DomainIndex {
     /// Exact domains.
     pub exact: std::collections::HashMap<Box<str>, usize>,
-    /// `*.suffix`, stored as `.suffix` (or `-suffix` …), longest first.
-    pub suffixes: Vec<(Box<str>, usize)>,
-    /// `prefix.*`, stored as `prefix.`, longest first.
-    pub prefixes: Vec<(Box<str>, usize)>,
+    /// `*.suffix`, stored as `.suffix` (or `-suffix` …).
+    pub suffixes: Wildcards,
+    /// `prefix.*`, stored as `prefix.`.
+    pub prefixes: Wildcards,
     /// `*`.
     pub any: Option<usize>,
 }
@@ -57,7 +58,7 @@ pub struct VirtualHost {
     /// Name.
     pub name: Name,
     /// Routes, first match wins.
-    pub routes: Vec<Arc<Route>>,
+    pub routes: Routes,
     /// Plaintext requests are redirected to https.
     pub require_tls: TlsRequirement,
     /// Header changes for its routes.

@@ -115,8 +115,8 @@ fn domains_are_indexed_by_kind_in_lower_case() {
     .unwrap();
     let domains = &config.domains;
     assert_eq!(domains.exact.get("a.com"), Some(&0));
-    assert_eq!(domains.suffixes, [(".c.b.com".into(), 0), (".b.com".into(), 0)], "longest first");
-    assert_eq!(domains.prefixes, [("d.e.".into(), 0), ("d.".into(), 0)]);
+    assert_eq!(domains.suffixes.entries(), [(".c.b.com", 0), (".b.com", 0)], "longest first");
+    assert_eq!(domains.prefixes.entries(), [("d.e.", 0), ("d.", 0)]);
     assert_eq!(domains.any, Some(1));
 }
 

@@ -1,6 +1,5 @@
 //! The index from domain to virtual host.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use super::reader::{Read, Reader};
@@ -23,15 +22,13 @@ pub(crate) fn index(r: &mut Reader<'_>, hosts: &[VirtualHost]) -> Read<DomainInd
             } else if &*lower == "*" {
                 index.any = Some(host);
             } else if let Some(suffix) = lower.strip_prefix('*') {
-                index.suffixes.push((suffix.into(), host));
+                index.suffixes.insert(suffix.into(), host);
             } else if let Some(prefix) = lower.strip_suffix('*') {
-                index.prefixes.push((prefix.into(), host));
+                index.prefixes.insert(prefix.into(), host);
             } else {
                 index.exact.insert(lower, host);
             }
         }
     }
-    index.suffixes.sort_by_key(|(suffix, _)| Reverse(suffix.len()));
-    index.prefixes.sort_by_key(|(prefix, _)| Reverse(prefix.len()));
     refused.map_or(Ok(index), Err)
 }

@@ -56,7 +56,7 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::VirtualHost, max_direct: u
     cors::legacy(r, cors.as_ref(), &mut per_filter)?;
     Ok(VirtualHost {
         name: r.text("name", name)?.into(),
-        routes: read_routes?,
+        routes: read_routes?.into(),
         require_tls: match r.choice("require_tls", *require_tls)? {
             TlsRequirementType::None => TlsRequirement::None,
             TlsRequirementType::ExternalOnly => TlsRequirement::ExternalOnly,
