@@ -18,7 +18,8 @@
 //! - Nothing here resolves names, reads configuration or knows a protocol.
 //! - Buffers are bounded: [`copy::BUFFER_MAX`] a direction, [`prefixed`] by the caller's limit,
 //!   [`handover::MESSAGE_MAX`] a message.
-//! - `unsafe` is allowed in this crate alone and used for one thing: owning a received descriptor.
+//! - `unsafe` is allowed in this crate alone and used for two things: owning a received descriptor, and
+//!   asking the allocator to give memory back ([`memory`]).
 
 pub mod accept;
 pub mod address;
@@ -29,6 +30,7 @@ pub mod destination;
 pub mod handover;
 pub mod keepalive;
 pub mod key;
+pub mod memory;
 pub mod netns;
 pub mod prefixed;
 pub mod rlimit;

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use prost::Name as _;
 use weft_filter::OpenFilters;
 use weft_proto::envoy::config::bootstrap::v3::Bootstrap;
 use weft_proto::envoy::config::core::v3::Node;
-use weft_proto::text::{self, Problem, Severity};
+use weft_proto::schema::MessageType;
+use weft_proto::text::{self, Dialect, Encoded, Limits, Problem, ProblemKind, Severity};
 use weft_tables::chain::Terminal;
 use weft_tables::convert::{self, DataSource};
 use weft_tables::filter::HttpFilterConfig;
@@ -58,13 +60,31 @@ impl DataSource for System {
     }
 }
 
-/// Reads and converts a bootstrap; `.json` files as JSON, others as YAML.
+/// Reads and converts a bootstrap; `.json` files as JSON, others as YAML. What only reading needed is
+/// given back to the system.
 pub(crate) fn load(path: &Path) -> Result<Loaded, LoadError> {
     let text = std::fs::read_to_string(path).map_err(|source| LoadError { path: path.to_owned(), source })?;
     let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
-    let parsed: text::Parsed<Bootstrap> =
-        if json { text::parse_json(&text) } else { text::parse_yaml(&text) };
-    Ok(Loaded { problems: parsed.problems, ..of(parsed.message) })
+    let loaded = read(text, if json { Dialect::Json } else { Dialect::Yaml });
+    weft_net::memory::give_back();
+    Ok(loaded)
+}
+
+/// Each form of the bootstrap goes before the one after the next is made: text, bytes, tables.
+fn read(text: String, dialect: Dialect) -> Loaded {
+    let Some(bootstrap) = MessageType::find(&Bootstrap::full_name()) else { return of(Bootstrap::default()) };
+    let Encoded { wire, mut problems } = text::encode(bootstrap, &text, dialect, &Limits::default());
+    drop(text);
+    match convert::bootstrap_bytes(wire, &System) {
+        Ok((tables, findings, rest)) => {
+            Loaded { tables, problems, findings, node: rest.node.unwrap_or_default() }
+        }
+        Err(error) => {
+            let kind = ProblemKind::Undecodable { message: error.to_string() };
+            problems.push(Problem { path: String::new(), line: 0, column: 0, kind });
+            Loaded { problems, ..of(Bootstrap::default()) }
+        }
+    }
 }
 
 /// Converts a bootstrap that was not read from a file.

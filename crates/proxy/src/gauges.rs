@@ -12,6 +12,7 @@ use crate::upstream::shared::ClusterShared;
 /// Sets them all.
 pub(crate) fn set(process: &Process) {
     for cluster in process.clusters_in_use() {
+        let _counts = process.counted.enter(&cluster.config.stat_name);
         let scope = Scope::cluster(&process.registry, &cluster.config.stat_name);
         membership(&process.registry, &scope, &cluster);
         let breakers = scope.part("circuit_breakers");

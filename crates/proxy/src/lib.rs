@@ -17,6 +17,7 @@ mod admin;
 mod agent;
 mod args;
 mod config;
+mod counted;
 mod drain;
 mod dynamic;
 mod gauges;

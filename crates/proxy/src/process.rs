@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,8 +21,10 @@ use weft_telemetry::stats::Registry;
 use weft_tls::{ClientContext, SecretStore, ServerContext};
 use weft_types::Name;
 
+use crate::counted::CountedClusters;
 use crate::listen::active::{ActiveListener, ListenerSet};
 use crate::log::LogFiles;
+use crate::stats::Counting;
 use crate::upstream::shared::ClusterShared;
 
 /// Configuration, state and edges of the process.
@@ -34,6 +37,8 @@ pub(crate) struct Process {
     /// The listeners in force; workers follow it.
     pub(crate) listeners: watch::Sender<Arc<ListenerSet>>,
     pub(crate) registry: Arc<Registry>,
+    /// Clusters that have counters.
+    pub(crate) counted: Arc<CountedClusters>,
     pub(crate) open_filters: OpenFilters,
     pub(crate) filter_shared: FilterShared,
     pub(crate) secrets: Arc<SecretStore>,
@@ -71,7 +76,7 @@ impl Process {
             ..FilterShared::default()
         };
         let secrets = Arc::new(SecretStore::new());
-        secrets.set_all(&tables.secrets);
+        secrets.set_all(&*tables.secrets);
         // No more waits in it than clusters are configured.
         let (unchecked, to_check) = tokio::sync::mpsc::unbounded_channel();
         Arc::new(Self {
@@ -81,6 +86,7 @@ impl Process {
             sockets: ListenerSource::new(),
             listeners: watch::Sender::default(),
             registry,
+            counted: Arc::default(),
             open_filters,
             filter_shared,
             secrets,
@@ -138,7 +144,7 @@ impl Process {
     /// Puts the next configuration in force, but for its listeners.
     pub(crate) fn apply(&self, tables: Tables) {
         let tables = Arc::new(tables);
-        self.tables.store(tables.clone());
+        let before = self.tables.swap(tables.clone());
         let mut clusters = lock(&self.clusters);
         clusters.retain(|name, _| tables.clusters.contains_key(name));
         for cluster in clusters.values() {
@@ -149,9 +155,11 @@ impl Process {
             }
         }
         drop(clusters);
-        // Hosts are checked before anybody asks for them.
-        for cluster in tables.clusters.values().filter(|c| c.health_check.is_some()) {
-            self.cluster_now(&cluster.name);
+        if !Arc::ptr_eq(&before.clusters, &tables.clusters) {
+            // Hosts are checked before anybody asks for them.
+            for cluster in tables.clusters.values().filter(|c| c.health_check.is_some()) {
+                self.cluster_now(&cluster.name);
+            }
         }
         lock(&self.server_tls).retain(|config, _| Arc::strong_count(config) > 1);
         lock(&self.client_tls).retain(|config, _| Arc::strong_count(config) > 1);
@@ -160,6 +168,12 @@ impl Process {
     /// Clusters whose members are to be checked from now on; for the one task that does.
     pub(crate) fn unchecked(&self) -> Option<UnboundedReceiver<Arc<ClusterShared>>> {
         lock(&self.to_check).take()
+    }
+
+    /// Where one thread counts.
+    pub(crate) fn counting(&self) -> Counting {
+        let shard = Rc::new(self.registry.shard());
+        Counting { registry: self.registry.clone(), shard, clusters: self.counted.clone() }
     }
 
     /// The connections that a `connection_limit` filter of a listener counts.

@@ -39,6 +39,10 @@ pub(crate) fn say(line: &str) {
 
 /// Starts to log; a filter that cannot be read is `warn`.
 pub(crate) fn log(level: &str) {
+    // A filter by module brings expressions to match with, which a level alone does not need.
+    if let Ok(level) = level.parse::<tracing::level_filters::LevelFilter>() {
+        return tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    }
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

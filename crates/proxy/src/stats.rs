@@ -17,6 +17,7 @@ use weft_telemetry::stats::names::{
 use weft_telemetry::stats::{Counter, Registry, Shard};
 use weft_types::{Name, Version};
 
+use crate::counted::{CountedClusters, Counts};
 use crate::http::failure::Failure;
 
 /// Where a worker counts.
@@ -24,6 +25,7 @@ use crate::http::failure::Failure;
 pub(crate) struct Counting {
     pub(crate) registry: Arc<Registry>,
     pub(crate) shard: Rc<Shard>,
+    pub(crate) clusters: Arc<CountedClusters>,
 }
 
 /// Counts of a cluster.
@@ -37,11 +39,13 @@ pub(crate) struct ClusterCounters {
     internal: StatusStats,
     tls: TlsStats,
     name: Name,
+    _counts: Counts,
 }
 
 impl ClusterCounters {
     pub(crate) fn new(config: &Cluster, to: Counting) -> Self {
         let registry = to.registry.clone();
+        let counts = to.clusters.enter(&config.stat_name);
         let scope = Scope::cluster(&registry, &config.stat_name);
         Self {
             stats: ClusterStats::new(&scope),
@@ -51,6 +55,7 @@ impl ClusterCounters {
             internal: StatusStats::new(&scope.part("internal")),
             tls: TlsStats::new(&scope.part("ssl")),
             name: config.stat_name.clone(),
+            _counts: counts,
             to,
         }
     }

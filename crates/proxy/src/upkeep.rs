@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::process::Process;
-use crate::stats::Counting;
 use crate::upstream::health;
 use crate::worker::Worker;
 
@@ -20,14 +19,51 @@ pub(crate) async fn tend_worker(worker: Rc<Worker>) {
     }
 }
 
+/// Looks between two times that memory of former configurations is given back.
+const GIVE_BACK: u32 = 20;
+
+/// Looks after what the process keeps.
+async fn tend_process(process: Arc<Process>) {
+    let mut memory = Memory { generation: process.tables.load().generation, looks: 0 };
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let tables = process.tables.load_full();
+        process.counted.sweep(&tables, &process.registry);
+        if memory.is_due(tables.generation) {
+            weft_net::memory::give_back();
+        }
+    }
+}
+
+/// When to give back what former configurations took.
+struct Memory {
+    /// The configuration at the last time.
+    generation: u64,
+    /// Looks since then.
+    looks: u32,
+}
+
+impl Memory {
+    /// Once after changes, not after each: it holds up who allocates meanwhile.
+    fn is_due(&mut self, generation: u64) -> bool {
+        self.looks = self.looks.saturating_add(1);
+        let due = self.looks >= GIVE_BACK && self.generation != generation;
+        if due {
+            *self = Self { generation, looks: 0 };
+        }
+        due
+    }
+}
+
 /// Runs for the life of the process.
 pub(crate) async fn run(process: Arc<Process>) {
+    tokio::task::spawn_local(tend_process(process.clone()));
     // Hosts are checked before anybody asks for them: the first request is to find the good ones.
     let tables = process.tables.load_full();
     for cluster in tables.clusters.values().filter(|c| c.health_check.is_some()) {
         process.cluster_now(&cluster.name);
     }
-    let counting = Counting { registry: process.registry.clone(), shard: Rc::new(process.registry.shard()) };
+    let counting = process.counting();
     let Some(mut unchecked) = process.unchecked() else { return };
     while let Some(cluster) = unchecked.recv().await {
         tokio::task::spawn_local(health::run(process.clone(), cluster, counting.clone()));

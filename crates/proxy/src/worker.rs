@@ -75,8 +75,7 @@ impl Drop for Serving {
 
 impl Worker {
     pub(crate) fn new(process: Arc<Process>, index: usize, seed: u64) -> Rc<Self> {
-        let counting =
-            Counting { registry: process.registry.clone(), shard: Rc::new(process.registry.shard()) };
+        let counting = process.counting();
         Rc::new(Self {
             istio: crate::istio::Counts::new(&process.registry),
             counting,
@@ -201,7 +200,13 @@ impl Worker {
     /// Looks after the pools of all clusters, and forgets what is configured no more.
     pub(crate) fn tend(&self) {
         let tables = self.tables();
-        self.clusters.borrow_mut().retain(|name, _| tables.clusters.contains_key(name));
+        self.clusters.borrow_mut().retain(|name, (_, cluster)| {
+            let stays = tables.clusters.contains_key(name);
+            if !stays {
+                cluster.close_pool();
+            }
+            stays
+        });
         for (_, cluster) in self.clusters.borrow().values() {
             cluster.tend_pool();
         }

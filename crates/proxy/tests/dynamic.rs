@@ -330,3 +330,58 @@ fn only_the_connections_of_changed_chains_end() {
     eventually("it is closed", || stays.is_closed());
     assert_eq!(get(port), (200, "a".to_owned()));
 }
+
+#[test]
+fn counters_of_a_removed_cluster_go_and_begin_anew_with_another_of_its_name() {
+    let b = backend("b");
+    let world = world();
+    let counted = |name: &str| {
+        let stats = world.proxy.admin_get(&format!("/stats?filter=cluster%5C.{name}%5C.")).unwrap();
+        let total = format!("cluster.{name}.upstream_rq_total: ");
+        stats.lines().find_map(|line| line.strip_prefix(&total)?.trim().parse::<u64>().ok())
+    };
+    for _ in 0..2 {
+        world.control.accepted(|set| {
+            set.insert(cluster("b", ""));
+            set.insert(cluster("b.c", ""));
+            set.insert(endpoints("b", &[b]));
+            set.insert(endpoints("b.c", &[b]));
+            set.insert(routes("web", &[("b", 1), ("b.c", 1)]));
+        });
+        eventually("both are called", || {
+            get(world.port);
+            counted("b").is_some_and(|n| n > 0) && counted("b.c").is_some_and(|n| n > 0)
+        });
+        assert!(counted("b") < Some(10_000));
+        world.control.accepted(|set| {
+            set.insert(routes("web", &[("a", 1), ("b.c", 1)]));
+            remove(set, CLUSTER, "b");
+            remove(set, CLUSTER_LOAD_ASSIGNMENT, "b");
+        });
+        eventually("its counters are gone", || counted("b").is_none());
+        // The other one's name goes on where that of the first ends.
+        assert!(counted("b.c").is_some());
+        let before = counted("b.c");
+        eventually("the other one counts on", || {
+            get(world.port);
+            counted("b.c") > before
+        });
+    }
+}
+
+#[test]
+fn an_update_of_one_among_many_costs_little() {
+    let world = world_of("DELTA_GRPC", (0..1500).map(|at| cluster(&format!("many-{at}"), "")));
+    world.control.accepted(|set| (0..1500).for_each(|at| set.insert(endpoints(&format!("many-{at}"), &[9]))));
+    let cpu = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", world.proxy.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = cpu();
+    for round in 0..50 {
+        world.control.accepted(|set| set.insert(endpoints("many-700", &[10 + round])));
+    }
+    // Ticks are hundredths of a second; converting everything each time took many times this.
+    assert!(cpu() - before < 150, "{} ticks", cpu() - before);
+}

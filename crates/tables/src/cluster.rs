@@ -18,6 +18,9 @@ pub struct Cluster {
     pub stat_name: Name,
     /// How endpoints become known.
     pub discovery: Discovery,
+    /// How long its endpoints and secrets are waited for before it is in force without them
+    /// (`initial_fetch_timeout` of their sources, the longest; default 15 s; `None`: for ever).
+    pub fetch_timeout: Option<Duration>,
     /// Time to connect, TLS included (default 5 s; `connect_timeout`).
     pub connect_timeout: Duration,
     /// Balancing.

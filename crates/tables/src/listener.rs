@@ -44,6 +44,9 @@ pub struct Listener {
     pub continue_on_timeout: bool,
     /// Chains and the default chain.
     pub chains: ChainTable,
+    /// How long its routes and secrets are waited for before it is in force without them
+    /// (`initial_fetch_timeout` of their sources, the longest; default 15 s; `None`: for ever).
+    pub fetch_timeout: Option<Duration>,
     /// Buffer limit of a connection, bytes (default 1 MiB; `per_connection_buffer_limit_bytes`).
     pub buffer_limit: u32,
     /// TCP keepalive of accepted connections (`tcp_keepalive`).

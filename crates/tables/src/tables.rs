@@ -11,22 +11,23 @@ use crate::route::RouteConfig;
 use crate::tls::Secret;
 
 /// Everything that a proxy runs by, immutable; the proxy swaps one generation for the next as one
-/// pointer. Parts that did not change are shared between generations.
+/// pointer. Parts that did not change are shared between generations, and maps of which nothing changed
+/// are as well.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     /// Counts up with each accepted change.
     pub generation: u64,
     /// Listeners by name.
-    pub listeners: HashMap<Name, Arc<Listener>>,
+    pub listeners: Arc<HashMap<Name, Arc<Listener>>>,
     /// Route configurations that RDS delivers, by name (inline ones lie in their HTTP manager).
-    pub routes: HashMap<Name, Arc<RouteConfig>>,
+    pub routes: Arc<HashMap<Name, Arc<RouteConfig>>>,
     /// Clusters by name.
-    pub clusters: HashMap<Name, Arc<Cluster>>,
+    pub clusters: Arc<HashMap<Name, Arc<Cluster>>>,
     /// Endpoints that EDS delivers, by the name that clusters ask for them by
     /// ([`Discovery::Eds`](crate::cluster::Discovery::Eds)).
-    pub endpoints: HashMap<Name, Arc<Endpoints>>,
+    pub endpoints: Arc<HashMap<Name, Arc<Endpoints>>>,
     /// Secrets by name.
-    pub secrets: HashMap<Name, Arc<Secret>>,
+    pub secrets: Arc<HashMap<Name, Arc<Secret>>>,
     /// Node identity and admin address of the bootstrap.
     pub bootstrap: Arc<Bootstrap>,
 }
@@ -62,54 +63,54 @@ pub struct DiscoveryServer {
 }
 
 /// Changes give the next generation and leave this one as it is; what did not change is shared.
-/// The maps are copied shallowly: names and pointers, not resources.
+/// The map that changes is copied shallowly: names and pointers, not resources.
 impl Tables {
     /// With that listener added, or in the place of the one of its name.
     #[must_use]
     pub fn with_listener(&self, listener: Listener) -> Self {
-        self.next(|t| _ = t.listeners.insert(listener.name.clone(), Arc::new(listener)))
+        self.next(|t| _ = Arc::make_mut(&mut t.listeners).insert(listener.name.clone(), Arc::new(listener)))
     }
 
     /// With that cluster added, or in the place of the one of its name.
     #[must_use]
     pub fn with_cluster(&self, cluster: Cluster) -> Self {
-        self.next(|t| _ = t.clusters.insert(cluster.name.clone(), Arc::new(cluster)))
+        self.next(|t| _ = Arc::make_mut(&mut t.clusters).insert(cluster.name.clone(), Arc::new(cluster)))
     }
 
     /// With that route configuration added, or in the place of the one of its name.
     #[must_use]
     pub fn with_routes(&self, routes: RouteConfig) -> Self {
-        self.next(|t| _ = t.routes.insert(routes.name.clone(), Arc::new(routes)))
+        self.next(|t| _ = Arc::make_mut(&mut t.routes).insert(routes.name.clone(), Arc::new(routes)))
     }
 
     /// With that secret added, or in the place of the one of its name.
     #[must_use]
     pub fn with_secret(&self, name: Name, secret: Secret) -> Self {
-        self.next(|t| _ = t.secrets.insert(name, Arc::new(secret)))
+        self.next(|t| _ = Arc::make_mut(&mut t.secrets).insert(name, Arc::new(secret)))
     }
 
     /// Without the listener of that name.
     #[must_use]
     pub fn without_listener(&self, name: &str) -> Self {
-        self.next(|t| _ = t.listeners.remove(name))
+        self.next(|t| _ = Arc::make_mut(&mut t.listeners).remove(name))
     }
 
     /// Without the cluster of that name.
     #[must_use]
     pub fn without_cluster(&self, name: &str) -> Self {
-        self.next(|t| _ = t.clusters.remove(name))
+        self.next(|t| _ = Arc::make_mut(&mut t.clusters).remove(name))
     }
 
     /// Without the route configuration of that name.
     #[must_use]
     pub fn without_routes(&self, name: &str) -> Self {
-        self.next(|t| _ = t.routes.remove(name))
+        self.next(|t| _ = Arc::make_mut(&mut t.routes).remove(name))
     }
 
     /// Without the secret of that name.
     #[must_use]
     pub fn without_secret(&self, name: &str) -> Self {
-        self.next(|t| _ = t.secrets.remove(name))
+        self.next(|t| _ = Arc::make_mut(&mut t.secrets).remove(name))
     }
 
     fn next(&self, change: impl FnOnce(&mut Self)) -> Self {

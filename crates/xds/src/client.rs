@@ -89,6 +89,8 @@ pub struct Delivery {
     pub removed: Vec<Arc<str>>,
     /// What cannot be a resource of this type.
     pub refused: Vec<Refusal>,
+    /// Resources that the server says it cannot give now, and why.
+    pub errors: Vec<Refusal>,
 }
 
 /// Why a resource is not applied.

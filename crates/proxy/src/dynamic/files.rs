@@ -1,12 +1,14 @@
 //! Secrets that lie in files of the workload: `file-root:PATH` and `file-cert:CHAIN~KEY`, as Istio's agent
 //! answers them (DestinationRule and Gateway with paths, SD-17).
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use weft_tables::tls::{Secret, Validation};
+use weft_types::Name;
 
 use super::Dynamic;
 
@@ -20,8 +22,11 @@ pub(super) fn holds(name: &str) -> bool {
     name.starts_with("file-root:") || name.starts_with("file-cert:")
 }
 
+/// A secret, or why it cannot be read.
+pub(super) type Outcome = Result<Arc<Secret>, String>;
+
 /// Reads the secret of that name.
-pub(super) fn read(name: &str) -> Result<Arc<Secret>, String> {
+pub(super) fn read(name: &str) -> Outcome {
     if let Some(path) = name.strip_prefix("file-root:") {
         let roots = Some(bytes(path)?);
         return Ok(Arc::new(Secret::Validation(Validation { roots, ..Validation::default() })));
@@ -47,11 +52,25 @@ fn bytes(path: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Reads wanted files again and again.
+/// Reads wanted files again and again, on a thread that may wait for a slow file system.
 pub(super) async fn watch(dynamic: Dynamic) {
+    let wanted = dynamic.configuration.borrow().files_wanted.clone();
     loop {
-        tokio::time::sleep(LOOK).await;
-        dynamic.configuration.borrow_mut().read_files();
+        let names: Vec<Name> = dynamic.configuration.borrow().files.keys().cloned().collect();
+        if names.is_empty() {
+            wanted.notified().await;
+            continue;
+        }
+        let reading = tokio::task::spawn_blocking(|| {
+            names.into_iter().map(|name| (name.clone(), read(&name))).collect::<BTreeMap<_, _>>()
+        });
+        if let Ok(found) = reading.await {
+            dynamic.changes(|configuration| configuration.take_files(found));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = wanted.notified() => {}
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 //! ```text
 //! server ──► weft_xds::client ──► configuration ──► read (bytes → values, or a refusal)
 //!   ▲                                │  stores: in force, waiting
-//!   └── accepted, refused; wanted ◄──┘
-//!                                    └──► process.apply(tables), process.listeners ──► workers
+//!   └── accepted, refused; wanted ◄──┤  interests
+//!                                    └─ settle ──► process.apply(tables), process.listeners ──► workers
 //! ```
 //!
 //! All of it runs on the main thread; workers see finished tables alone.
@@ -16,8 +16,10 @@ mod counts;
 mod dump;
 mod files;
 mod identity;
+mod interests;
 mod node;
 mod read;
+mod settle;
 mod source;
 mod store;
 mod wants;
@@ -29,11 +31,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value as Json;
+use tokio::sync::Notify;
 use weft_agent::identity::{Certificates, Identity};
 use weft_tables::Finding;
 use weft_types::random::{Random, SplitMix};
 use weft_xds::client::drive::{self, Application, Connection, Outcome};
-use weft_xds::client::{Client, Delivery, Limits};
+use weft_xds::client::{Client, Delivery, Interest, Limits};
 
 use crate::process::Process;
 use configuration::Configuration;
@@ -46,6 +49,8 @@ pub(crate) struct Dynamic {
     link: Rc<RefCell<LinkState>>,
     certificates: Option<Certificates>,
     counts: counts::Counts,
+    /// Told when something else than a delivery may have changed what is wanted.
+    wants: Rc<Notify>,
 }
 
 /// How the connection fares.
@@ -76,6 +81,7 @@ pub(crate) fn start(
         link: Rc::new(RefCell::new(link)),
         certificates: identity.as_ref().map(Identity::certificates),
         counts: counts::Counts::new(&process.registry),
+        wants: Rc::default(),
     };
     let mut client = Client::new(source.node(), source.protocol(), Limits::default());
     for (type_url, interest) in dynamic.configuration.borrow_mut().interests() {
@@ -109,7 +115,7 @@ async fn keep_deadlines(dynamic: Dynamic) {
             }
         };
         tokio::select! {
-            () = over => dynamic.configuration.borrow_mut().settle(),
+            () = over => dynamic.changes(Configuration::settle),
             () = changed.notified() => {}
         }
     }
@@ -122,6 +128,16 @@ impl Application for Dynamic {
         self.counts.delivered(delivery, !(outcome.refusals.is_empty() && delivery.refused.is_empty()));
         self.counts.sizes(configuration.clusters.counts(), configuration.listeners.counts());
         outcome
+    }
+
+    async fn changed(&mut self) -> Vec<(Arc<str>, Interest)> {
+        loop {
+            self.wants.notified().await;
+            let interests = self.configuration.borrow_mut().interests();
+            if !interests.is_empty() {
+                return interests;
+            }
+        }
     }
 
     fn connection(&mut self, state: Connection<'_>) {
@@ -157,7 +173,15 @@ impl Dynamic {
 
     /// A secret of this process has come.
     fn secret_came(&self) {
-        self.configuration.borrow_mut().settle();
+        self.changes(Configuration::settle);
+    }
+
+    /// A change that no delivery brings: what depends on it is told.
+    fn changes(&self, change: impl FnOnce(&mut Configuration)) {
+        let mut configuration = self.configuration.borrow_mut();
+        change(&mut configuration);
+        self.counts.sizes(configuration.clusters.counts(), configuration.listeners.counts());
+        self.wants.notify_one();
     }
 
     /// Fields of resources in force and waiting that have no effect.

@@ -1,8 +1,8 @@
 //! The resources of one type: in force, and waiting to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use weft_tables::Finding;
@@ -27,7 +27,7 @@ pub(super) struct Item<T> {
 #[derive(Debug)]
 struct Warming<T> {
     item: Item<T>,
-    deadline: Instant,
+    since: Instant,
 }
 
 /// The resources of one type.
@@ -35,11 +35,15 @@ struct Warming<T> {
 pub(super) struct Store<T> {
     active: BTreeMap<Name, Item<T>>,
     warming: BTreeMap<Name, Warming<T>>,
+    /// Names of which something else is in force than when this was last asked for.
+    changed: BTreeSet<Name>,
+    /// Counts up when a resource comes or goes.
+    edition: u64,
 }
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { active: BTreeMap::new(), warming: BTreeMap::new() }
+        Self { active: BTreeMap::new(), warming: BTreeMap::new(), changed: BTreeSet::new(), edition: 0 }
     }
 }
 
@@ -58,24 +62,33 @@ impl<T> Store<T> {
     }
 
     /// Takes a new resource; it is in force after [`Self::promote`].
-    pub(super) fn stage(&mut self, name: Name, item: Item<T>, deadline: Instant) {
-        self.warming.insert(name, Warming { item, deadline });
+    pub(super) fn stage(&mut self, name: Name, item: Item<T>, now: Instant) {
+        self.edition += 1;
+        self.warming.insert(name, Warming { item, since: now });
     }
 
     /// Forgets a resource; whether it was in force.
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        self.warming.remove(name);
-        self.active.remove(name).is_some()
+        let warmed = self.warming.remove(name).is_some();
+        let Some((name, _)) = self.active.remove_entry(name) else {
+            self.edition += u64::from(warmed);
+            return false;
+        };
+        self.edition += 1;
+        self.changed.insert(name);
+        true
     }
 
-    /// Puts in force what is ready, or has waited for too long. Their names.
-    pub(super) fn promote(&mut self, now: Instant, ready: impl Fn(&T) -> bool) -> Vec<Name> {
-        let due = |w: &Warming<T>| now >= w.deadline || ready(&w.item.value);
+    /// Puts in force what is ready, given how long it has waited. Their names.
+    pub(super) fn promote(&mut self, now: Instant, ready: impl Fn(&T, Duration) -> bool) -> Vec<Name> {
+        let due = |w: &Warming<T>| ready(&w.item.value, now.saturating_duration_since(w.since));
         let names: Vec<Name> =
             self.warming.iter().filter(|(_, w)| due(w)).map(|(name, _)| name.clone()).collect();
         for name in &names {
             if let Some(warming) = self.warming.remove(name) {
+                self.edition += 1;
                 self.active.insert(name.clone(), warming.item);
+                self.changed.insert(name.clone());
             }
         }
         names
@@ -83,8 +96,21 @@ impl<T> Store<T> {
 
     /// Forgets what is not wanted any more.
     pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.active.retain(|name, _| wanted(name));
-        self.warming.retain(|name, _| wanted(name));
+        let names = self.active.keys().chain(self.warming.keys());
+        let gone: Vec<Name> = names.filter(|name| !wanted(name)).cloned().collect();
+        for name in gone {
+            self.remove(&name);
+        }
+    }
+
+    /// The names of which something else is in force than at the last call.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Counts up when a resource comes, goes or takes another's place.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// What is in force under a name.
@@ -115,8 +141,18 @@ impl<T> Store<T> {
         self.active().chain(self.warming()).map(|(_, item)| &item.value)
     }
 
-    /// When the first one has waited for too long.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.warming.values().map(|w| w.deadline).min()
+    /// Whether none waits.
+    pub(super) fn is_settled(&self) -> bool {
+        self.warming.is_empty()
+    }
+
+    /// When the next one will have waited for one of its limits.
+    pub(super) fn deadline<const N: usize>(
+        &self,
+        now: Instant,
+        limits: impl Fn(&T) -> [Option<Duration>; N],
+    ) -> Option<Instant> {
+        let ends = |w: &Warming<T>| limits(&w.item.value).map(|limit| w.since.checked_add(limit?));
+        self.warming.values().flat_map(ends).flatten().filter(|end| *end > now).min()
     }
 }

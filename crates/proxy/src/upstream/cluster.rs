@@ -115,6 +115,11 @@ impl ClusterRuntime {
         });
     }
 
+    /// Lets go of all connections: the cluster is configured no more. Exchanges go on to their end.
+    pub(crate) fn close_pool(&self) {
+        self.pool.retain(|_| false);
+    }
+
     /// Lets go of connections to hosts that are members no more; exchanges on them go on to their end.
     fn leave_former_members(&self) {
         if matches!(self.config().discovery, Discovery::OriginalDst { .. }) {

@@ -1,10 +1,12 @@
 //! Bootstraps.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use weft_types::Name;
 
 use super::address::{self, Names};
+use super::divided::{Divided, DividedResources, Source};
 use super::entry::{self, Context, Conversion, KnownNames};
 use super::reader::{Read, Reader, holds};
 use super::source::DataSource;
@@ -12,8 +14,11 @@ use super::unset::{ignore_set, refuse_set};
 use super::{discovery, discovery_server, metadata};
 use crate::finding::{Finding, ResourceKind};
 use crate::pb::envoy::config::bootstrap::v3::{self as proto, bootstrap as parts};
+use crate::pb::envoy::config::cluster::v3::Cluster;
 use crate::pb::envoy::config::core::v3::Node;
+use crate::pb::envoy::config::listener::v3::Listener;
 use crate::pb::envoy::extensions::regex_engines::v3::GoogleRe2;
+use crate::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use crate::tables::{Bootstrap, Tables};
 
 /// Why what serves only counters, traces and dumps has no effect.
@@ -26,33 +31,75 @@ pub fn bootstrap(proto: &proto::Bootstrap, files: &dyn DataSource) -> (Tables, V
     let no_resources = parts::StaticResources::default();
     let parts::StaticResources { listeners, clusters, secrets } =
         proto.static_resources.as_ref().unwrap_or(&no_resources);
-    let names = |all: &mut dyn Iterator<Item = &String>| {
-        KnownNames::Only(all.map(|name| Name::from(name.as_str())).collect())
+    let resources = Resources {
+        listeners: Source::Messages(listeners),
+        clusters: Source::Messages(clusters),
+        secrets: Source::Messages(secrets),
     };
-    let known_clusters = names(&mut clusters.iter().map(|c| &c.name));
-    let known_secrets = names(&mut secrets.iter().map(|s| &s.name));
+    // Messages need no decoding, which alone can fail.
+    convert(proto, &resources, files).unwrap_or_default()
+}
+
+/// As [`bootstrap`], from its bytes: static resources are decoded one at a time, so that they are never
+/// in memory as messages all at once. Also gives the bootstrap without them.
+///
+/// # Errors
+/// The bytes are no bootstrap.
+pub fn bootstrap_bytes(
+    wire: Vec<u8>,
+    files: &dyn DataSource,
+) -> Result<(Tables, Vec<Finding>, proto::Bootstrap), prost::DecodeError> {
+    let Divided { rest, resources } = Divided::of(wire)?;
+    let DividedResources { listeners, clusters, secrets } = resources;
+    let resources = Resources {
+        listeners: Source::Bytes(&listeners),
+        clusters: Source::Bytes(&clusters),
+        secrets: Source::Bytes(&secrets),
+    };
+    let (tables, findings) = convert(&rest, &resources, files)?;
+    Ok((tables, findings, rest))
+}
+
+/// What a bootstrap brings with it.
+struct Resources<'a> {
+    listeners: Source<'a, Listener>,
+    clusters: Source<'a, Cluster>,
+    secrets: Source<'a, Secret>,
+}
+
+fn convert(
+    proto: &proto::Bootstrap,
+    resources: &Resources<'_>,
+    files: &dyn DataSource,
+) -> Result<(Tables, Vec<Finding>), prost::DecodeError> {
+    let Resources { listeners, clusters, secrets } = resources;
+    let mut known_clusters = HashSet::new();
+    clusters.each_name(|name| _ = known_clusters.insert(name.into()), |c| &c.name)?;
+    let mut known_secrets = HashSet::new();
+    secrets.each_name(|name| _ = known_secrets.insert(name.into()), |s| &s.name)?;
+    let (known_clusters, known_secrets) = (KnownNames::Only(known_clusters), KnownNames::Only(known_secrets));
     let context = Context { files, clusters: &known_clusters, secrets: &known_secrets };
 
     let mut gathered = Gathered { findings: Vec::new(), context };
     let own = gathered.own(proto);
     let mut tables = Tables { generation: 1, bootstrap: Arc::new(own), ..Tables::default() };
-    for proto in secrets {
+    secrets.each(|_, proto| {
         if let Some(secret) = gathered.take(entry::secret(proto, &context)) {
             let name = Name::from(proto.name.as_str());
             if gathered.unique(ResourceKind::Secret, &name, tables.secrets.contains_key(&name)) {
-                tables.secrets.insert(name, Arc::new(secret));
+                Arc::make_mut(&mut tables.secrets).insert(name, Arc::new(secret));
             }
         }
-    }
-    for proto in clusters {
+    })?;
+    clusters.each(|_, proto| {
         if let Some(cluster) = gathered.take(entry::cluster(proto, &context)) {
             let name = cluster.name.clone();
             if gathered.unique(ResourceKind::Cluster, &name, tables.clusters.contains_key(&name)) {
-                tables.clusters.insert(name, Arc::new(cluster));
+                Arc::make_mut(&mut tables.clusters).insert(name, Arc::new(cluster));
             }
         }
-    }
-    for (index, proto) in listeners.iter().enumerate() {
+    })?;
+    listeners.each(|index, proto| {
         if let Some(mut listener) = gathered.take(entry::listener(proto, &context)) {
             if listener.name.is_empty() {
                 // Envoy makes up a UUID; a name by place stays the same from start to start.
@@ -60,11 +107,11 @@ pub fn bootstrap(proto: &proto::Bootstrap, files: &dyn DataSource) -> (Tables, V
             }
             let name = listener.name.clone();
             if gathered.unique(ResourceKind::Listener, &name, tables.listeners.contains_key(&name)) {
-                tables.listeners.insert(name, Arc::new(listener));
+                Arc::make_mut(&mut tables.listeners).insert(name, Arc::new(listener));
             }
         }
-    }
-    (tables, gathered.findings)
+    })?;
+    Ok((tables, gathered.findings))
 }
 
 /// Collects what the resources have to say.

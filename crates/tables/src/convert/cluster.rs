@@ -172,6 +172,8 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Cluster) -> Read<Cluster> 
         close_on_unhealthy: *close_connections_on_host_health_failure,
         metadata,
         provenance,
+        // Last: every source has been read by then.
+        fetch_timeout: r.fetch_timeout(),
     })
 }
 

@@ -151,6 +151,8 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: &proto::Listener) -> Read<Listener
         access_log: access_log::list(r, "access_log", access_log)?,
         provenance: metadata::provenance_of(r, metadata.as_ref()),
         addresses,
+        // Last: every source has been read by then.
+        fetch_timeout: r.fetch_timeout(),
     })
 }
 

@@ -22,6 +22,7 @@ mod codec_options;
 mod cors;
 mod discovery;
 mod discovery_server;
+mod divided;
 mod domains;
 mod endpoints;
 mod entry;
@@ -73,7 +74,7 @@ mod unset;
 mod upstream_http;
 mod virtual_host;
 
-pub use bootstrap::bootstrap;
+pub use bootstrap::{bootstrap, bootstrap_bytes};
 pub use entry::{Context, Conversion, KnownNames, cluster, endpoints, listener, route_config, secret};
 pub use source::{DataSource, NoData};
 pub use template::{MAX_TEMPLATE_BYTES, TemplateError};

@@ -17,6 +17,8 @@ use crate::pb::google::protobuf;
 pub(crate) const MAX_FINDINGS: usize = 1_000;
 /// `Any` messages within one another; each restarts the decoder's own recursion limit.
 const MAX_ANY_DEPTH: usize = 24;
+/// Default of `initial_fetch_timeout`.
+pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest duration of protobuf's definition, seconds (10,000 years).
 const MAX_SECONDS: i64 = 315_576_000_000;
 
@@ -44,6 +46,8 @@ pub(crate) struct Reader<'a> {
     resource: ResourceRef,
     path: Vec<Step>,
     any_depth: usize,
+    /// The longest wait of the sources that were read; `None`: there was none.
+    fetch_timeout: Option<Option<Duration>>,
     findings: Vec<Finding>,
     refused: usize,
 }
@@ -57,6 +61,7 @@ impl<'a> Reader<'a> {
             resource: ResourceRef { kind, name: Name::from(name) },
             path: Vec::new(),
             any_depth: 0,
+            fetch_timeout: None,
             findings: Vec::new(),
             refused: 0,
         }
@@ -73,6 +78,21 @@ impl<'a> Reader<'a> {
     /// What was found so far, without judging the resource as a whole.
     pub(crate) fn into_findings(self) -> Vec<Finding> {
         self.findings
+    }
+
+    /// Notes a source of other resources, which is waited for so long (`None`: for ever).
+    pub(crate) fn note_source(&mut self, wait: Option<Duration>) {
+        let longest = match (self.fetch_timeout, wait) {
+            (None, wait) => wait,
+            (Some(Some(known)), Some(wait)) => Some(known.max(wait)),
+            (Some(_), _) => None,
+        };
+        self.fetch_timeout = Some(longest);
+    }
+
+    /// How long the sources that were read are waited for.
+    pub(crate) fn fetch_timeout(&self) -> Option<Duration> {
+        self.fetch_timeout.unwrap_or(Some(FETCH_TIMEOUT))
     }
 
     /// Refuses what is being read.

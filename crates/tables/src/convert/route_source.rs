@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reader::{Read, Reader};
+use super::reader::{FETCH_TIMEOUT, Read, Reader};
 use super::route_config;
 use super::unset::ignore_set;
 use crate::hcm::RouteSource;
@@ -30,12 +30,9 @@ pub(crate) fn read(r: &mut Reader<'_>, proto: Option<&RouteSpecifier>) -> Read<R
 pub(crate) fn served(r: &mut Reader<'_>, proto: &ConfigSource) -> Read<()> {
     let ConfigSource { authorities, initial_fetch_timeout, resource_api_version, config_source_specifier } =
         proto;
-    ignore_set!(
-        r,
-        "all resources come over one stream, and are waited for 15 s",
-        authorities,
-        initial_fetch_timeout
-    );
+    ignore_set!(r, "all resources come over one stream", authorities);
+    let wait = r.limit("initial_fetch_timeout", initial_fetch_timeout.as_ref(), Some(FETCH_TIMEOUT))?;
+    r.note_source(wait);
     version(r, "resource_api_version", *resource_api_version)?;
     match config_source_specifier {
         Some(

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use weft_proto::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource};
+use weft_proto::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource, ResourceError,
+};
 use weft_proto::google::rpc::Status;
 
 use super::subscription::{Interest, Subscription};
@@ -65,6 +67,7 @@ pub(super) fn delivery(
         changed: Vec::new(),
         removed: removed_resources.iter().map(|name| name.as_str().into()).collect(),
         refused: Vec::new(),
+        errors: errors(&subscription.type_url, resource_errors),
     };
     let mut seen = HashSet::new();
     let room = limits.max_resources.saturating_sub(subscription.versions.len());
@@ -109,12 +112,18 @@ pub(super) fn delivery(
         }
         delivery.changed.push(Received { name, version: version.as_str().into(), body });
     }
-    for error in resource_errors {
-        let name = error.resource_name.map(|name| name.name).unwrap_or_default();
-        let detail = error.error_detail.map(|status| status.message).unwrap_or_default();
-        tracing::warn!(type_url = %subscription.type_url, %name, %detail, "the server cannot give a resource");
-    }
     delivery
+}
+
+/// What the server says of resources that it cannot give.
+pub(super) fn errors(type_url: &str, errors: Vec<ResourceError>) -> Vec<Refusal> {
+    let one = |error: ResourceError| {
+        let name = error.resource_name.map(|name| name.name).unwrap_or_default();
+        let reason = error.error_detail.map(|status| status.message).unwrap_or_default();
+        tracing::warn!(%type_url, %name, %reason, "the server cannot give a resource");
+        Refusal { name: name.as_str().into(), reason }
+    };
+    errors.into_iter().map(one).collect()
 }
 
 /// Accepts or refuses.

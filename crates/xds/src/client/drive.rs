@@ -37,6 +37,10 @@ pub trait Application {
 
     /// Hears how the connection fares.
     fn connection(&mut self, state: Connection<'_>);
+
+    /// Waits until something else than a delivery has changed what is wanted: what is wanted now, as in
+    /// [`Outcome::interests`]. It may be dropped while it waits, and nothing is lost by that.
+    fn changed(&mut self) -> impl Future<Output = Vec<(Arc<str>, Interest)>>;
 }
 
 /// What became of a delivery.
@@ -150,6 +154,12 @@ async fn stream(
     }
 }
 
+fn want(client: &mut Client, interests: Vec<(Arc<str>, Interest)>) {
+    for (type_url, interest) in interests {
+        client.set_interest(&type_url, interest);
+    }
+}
+
 /// Hands over what waits for the server; false when the stream is over.
 fn flush(client: &mut Client, send: &impl Fn(Request) -> bool) -> bool {
     while let Some(request) = client.next_request() {
@@ -170,10 +180,20 @@ async fn read<R>(
 ) -> Status {
     let mut first = true;
     loop {
-        let response = match responses.message().await {
-            Ok(Some(response)) => response,
-            Ok(None) => return Status::unavailable("the server ended the stream"),
-            Err(status) => return status,
+        let response = tokio::select! {
+            biased;
+            response = responses.message() => match response {
+                Ok(Some(response)) => response,
+                Ok(None) => return Status::unavailable("the server ended the stream"),
+                Err(status) => return status,
+            },
+            interests = application.changed() => {
+                want(client, interests);
+                if !flush(client, send) {
+                    return Status::unavailable("the server takes no more");
+                }
+                continue;
+            }
         };
         if std::mem::take(&mut first) {
             backoff.reset();
@@ -182,9 +202,7 @@ async fn read<R>(
         let Some(delivery) = client.received(wrap(response)) else { continue };
         let Outcome { refusals, interests } = application.deliver(&delivery);
         client.judged(&delivery, &refusals);
-        for (type_url, interest) in interests {
-            client.set_interest(&type_url, interest);
-        }
+        want(client, interests);
         if !flush(client, send) {
             return Status::unavailable("the server takes no more");
         }

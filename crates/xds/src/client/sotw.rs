@@ -46,7 +46,7 @@ pub(super) fn delivery(
         type_url: _,
         nonce,
         control_plane: _,
-        resource_errors: _,
+        resource_errors,
     } = response;
     subscription.nonce.clone_from(&nonce);
     let mut delivery = Delivery {
@@ -56,6 +56,7 @@ pub(super) fn delivery(
         changed: Vec::new(),
         removed: Vec::new(),
         refused: Vec::new(),
+        errors: super::delta::errors(&subscription.type_url, resource_errors),
     };
     let (mut seen, mut present, mut nameless) = (HashSet::new(), HashSet::new(), false);
     for (index, body) in resources.into_iter().enumerate() {
