@@ -1,6 +1,7 @@
 //! Accepting connections.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Accepted {
     pub stream: Stream,
     /// The other end; IPv4-mapped addresses as IPv4. Unix clients are mostly unnamed (empty path).
     pub peer: Address,
+    /// Our end; IPv4-mapped addresses as IPv4. `None` for Unix sockets, and when the connection is gone.
+    pub local: Option<SocketAddr>,
 }
 
 /// One worker's end of a listener. It holds the listener open; drop it only after
@@ -33,6 +36,8 @@ pub struct Accepted {
 pub struct Acceptor {
     bound: Arc<BoundListener>,
     sockets: Vec<Listening>,
+    /// The one address that connections can come to; `None`: each is asked for its own.
+    local: Option<SocketAddr>,
     /// Where polling begins, so that no socket starves the others.
     next: usize,
     backoff: Duration,
@@ -58,7 +63,9 @@ impl Acceptor {
             }
         };
         let sockets = sockets.into_iter().map(wrap).collect::<io::Result<_>>()?;
-        Ok(Self { bound, sockets, next: 0, backoff: BACKOFF_MIN, exhausted: 0 })
+        let fixed = |address: &SocketAddr| !address.ip().is_unspecified() && !bound.key().transparent;
+        let local = bound.local_address().ip().filter(fixed).map(unmap);
+        Ok(Self { bound, sockets, local, next: 0, backoff: BACKOFF_MIN, exhausted: 0 })
     }
 
     /// The listener behind it.
@@ -108,14 +115,14 @@ impl Acceptor {
                     Listening::Tcp(listener) => SockRef::from(listener).accept().and_then(|(stream, _)| {
                         stream.set_nonblocking(true)?;
                         let stream = TcpStream::from_std(stream.into())?;
-                        let peer = Address::Ip(unmap(stream.peer_addr()?));
-                        Ok(Accepted { stream: Stream::Tcp(stream), peer })
+                        let peer = stream.peer_addr()?;
+                        Ok(tcp(stream, peer, self.local))
                     }),
                     Listening::Unix(listener) => SockRef::from(listener).accept().and_then(|(stream, _)| {
                         stream.set_nonblocking(true)?;
                         let stream = UnixStream::from_std(std::os::fd::OwnedFd::from(stream).into())?;
                         let peer = Address::from_unix(&stream.peer_addr()?.into());
-                        Ok(Accepted { stream: Stream::Unix(stream), peer })
+                        Ok(Accepted { stream: Stream::Unix(stream), peer, local: None })
                     }),
                 };
                 match result {
@@ -133,13 +140,13 @@ impl Acceptor {
             let at = (self.next + step) % count;
             let Some(socket) = self.sockets.get(at) else { break };
             let polled = match socket {
-                Listening::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| Accepted {
-                    stream: Stream::Tcp(stream),
-                    peer: Address::Ip(unmap(peer)),
-                }),
+                Listening::Tcp(listener) => {
+                    listener.poll_accept(cx).map_ok(|(stream, peer)| tcp(stream, peer, self.local))
+                }
                 Listening::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| Accepted {
                     stream: Stream::Unix(stream),
                     peer: Address::from_unix(&peer.into()),
+                    local: None,
                 }),
             };
             if let Poll::Ready(result) = polled {
@@ -149,6 +156,11 @@ impl Acceptor {
         }
         Poll::Pending
     }
+}
+
+fn tcp(stream: TcpStream, peer: SocketAddr, local: Option<SocketAddr>) -> Accepted {
+    let local = local.or_else(|| stream.local_addr().ok().map(unmap));
+    Accepted { stream: Stream::Tcp(stream), peer: Address::Ip(unmap(peer)), local }
 }
 
 /// What an error of `accept(2)` concerns.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::io::Interest;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::address::{Address, UNIX_PATH_MAX};
 use crate::keepalive::Keepalive;
@@ -98,15 +99,20 @@ impl UpstreamSocket {
     /// # Errors
     /// [`ConnectError`], by who is at fault.
     pub async fn connect(&self, to: &Address, limit: Duration) -> Result<Stream, ConnectError> {
-        let connected = async {
-            match to {
-                Address::Ip(address) => self.connect_tcp(to, *address).await.map(Stream::Tcp),
-                Address::Unix(path) => connect_unix(to, path).await.map(Stream::Unix),
-            }
-        };
-        match tokio::time::timeout(limit, connected).await {
+        match tokio::time::timeout(limit, self.connect_unlimited(to)).await {
             Ok(result) => result,
             Err(_) => Err(ConnectError::Timeout { address: to.clone(), limit }),
+        }
+    }
+
+    /// As [`Self::connect`], for callers that have a limit of their own.
+    ///
+    /// # Errors
+    /// [`ConnectError`] other than a timeout.
+    pub async fn connect_unlimited(&self, to: &Address) -> Result<Stream, ConnectError> {
+        match to {
+            Address::Ip(address) => self.connect_tcp(to, *address).await.map(Stream::Tcp),
+            Address::Unix(path) => connect_unix(to, path).map(Stream::Unix),
         }
     }
 
@@ -120,8 +126,7 @@ impl UpstreamSocket {
                 made.map_err(|e| local(("network namespace", e)))?.map_err(local)?
             }
         };
-        let socket = TcpSocket::from_std_stream(socket.into());
-        socket.connect(address).await.map_err(|source| match source.kind() {
+        establish(socket, address).await.map_err(|source| match source.kind() {
             // No route from here: the packet never left.
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
                 ConnectError::Local { address: to.clone(), step: "connect", source }
@@ -166,7 +171,24 @@ impl UpstreamSocket {
     }
 }
 
-async fn connect_unix(to: &Address, path: &Path) -> Result<UnixStream, ConnectError> {
+/// Connects and waits until the other end has answered. The socket's readiness tells whether it did well;
+/// only a failed one is asked for its error.
+async fn establish(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(error),
+        _ => {}
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    let ready = stream.ready(Interest::WRITABLE | Interest::ERROR).await?;
+    if (ready.is_error() || ready.is_write_closed() || ready.is_read_closed())
+        && let Some(error) = stream.take_error()?
+    {
+        return Err(error);
+    }
+    Ok(stream)
+}
+
+fn connect_unix(to: &Address, path: &Path) -> Result<UnixStream, ConnectError> {
     let local = |step, source| ConnectError::Local { address: to.clone(), step, source };
     if path.as_os_str().len() > UNIX_PATH_MAX + 1 {
         return Err(local("path", io::Error::new(io::ErrorKind::InvalidFilename, "longer than 107 bytes")));

@@ -10,6 +10,8 @@
 //! An error of either side ends both, once the other has what was read before it ([`FLUSH_LIMIT`]).
 //! A TLS peer that goes without close_notify has ended, not failed, as in Envoy.
 
+pub(crate) mod buffers;
+mod kernel;
 mod lane;
 
 use std::future::poll_fn;
@@ -30,9 +32,9 @@ use lane::Lane;
 pub const BUFFER_MIN: usize = 16 * 1024;
 /// Size to which it grows when reads fill it, bytes.
 pub const BUFFER_MAX: usize = 64 * 1024;
-/// Bytes of one direction after which the kernel moves the rest (`splice(2)`): below, the two more
-/// descriptors and calls cost more than they save.
-pub const SPLICE_AFTER: u64 = 256 * 1024;
+/// Bytes of one direction after which the kernel may move the rest (`splice(2)`), as long as it comes in
+/// large pieces.
+pub const SPLICE_AFTER: u64 = 64 * 1024;
 
 /// Time in which the other side may take what was read before one side failed; that long a slow reader
 /// can hold a dead pair.
@@ -153,7 +155,8 @@ where
     run(&mut Userspace { a, b }, early, options, meter).await
 }
 
-/// As [`copy`], for bare sockets: large transfers between two TCP sockets stay in the kernel.
+/// As [`copy`], for bare sockets: large transfers between two TCP sockets stay in the kernel. Both are to
+/// be dropped afterwards: the last of the two ends is said by closing.
 pub async fn copy_sockets(
     a: &mut Stream,
     b: &mut Stream,
@@ -164,7 +167,7 @@ pub async fn copy_sockets(
     match (a, b) {
         (Stream::Tcp(a), Stream::Tcp(b)) => {
             let after = options.splice_after;
-            run(&mut Kernel { a, b, after }, early, options, meter).await
+            run(&mut Sockets { a, b, after }, early, options, meter).await
         }
         (a, b) => copy(a, b, early, options, meter).await,
     }
@@ -174,6 +177,11 @@ pub async fn copy_sockets(
 trait Mover {
     /// Moves what can be moved from `from` to the other side; ready when the lane is over.
     fn poll_lane(&mut self, from: Side, lane: &mut Lane, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether dropping both connections, once both lanes are over, says all that an orderly end says.
+    fn ends_by_drop(&self) -> bool {
+        false
+    }
 }
 
 struct Userspace<'s, A, B> {
@@ -194,24 +202,22 @@ where
     }
 }
 
-struct Kernel<'s> {
+struct Sockets<'s> {
     a: &'s mut TcpStream,
     b: &'s mut TcpStream,
     after: u64,
 }
 
-impl Mover for Kernel<'_> {
+impl Mover for Sockets<'_> {
     fn poll_lane(&mut self, from: Side, lane: &mut Lane, cx: &mut Context<'_>) -> Poll<()> {
-        let (source, sink) = match from {
-            Side::A => (&mut *self.a, &mut *self.b),
-            Side::B => (&mut *self.b, &mut *self.a),
-        };
-        if lane.bytes >= self.after && lane.start_splice() {
-            lane.poll_splice(cx, source, sink)
-        } else {
-            // A lane that gets past the threshold changes over when it runs next.
-            lane.poll_move(cx, Pin::new(source), Pin::new(sink))
+        match from {
+            Side::A => lane.poll_sockets(cx, self.a, self.b, self.after),
+            Side::B => lane.poll_sockets(cx, self.b, self.a, self.after),
         }
+    }
+
+    fn ends_by_drop(&self) -> bool {
+        true
     }
 }
 
@@ -232,14 +238,16 @@ async fn run(
     poll_fn(|cx| {
         let done_a = mover.poll_lane(Side::A, &mut from_a, cx).is_ready();
         report.note(Side::A, &from_a);
+        from_b.last = done_a && mover.ends_by_drop();
         let done_b = mover.poll_lane(Side::B, &mut from_b, cx).is_ready();
         report.note(Side::B, &from_b);
+        from_a.last = done_b && mover.ends_by_drop();
         for (side, lane) in [(Side::A, &mut from_a), (Side::B, &mut from_b)] {
             let read = lane.take_unreported();
             if read > 0 {
                 meter.read(side, read);
             }
-            if lane.take_moved() {
+            if lane.take_moved() && options.idle.is_some() {
                 last = Instant::now();
             }
         }

@@ -9,14 +9,17 @@ use tokio::net::TcpStream;
 
 use crate::address::unmap;
 
-/// The destination before redirection. With `transparent` (TPROXY) that is the local address itself;
+/// The destination before redirection of a connection whose own end is `local`. With `transparent` (TPROXY) that is the local address itself;
 /// else the kernel's connection tracking is asked (`SO_ORIGINAL_DST`). `None` when the connection
 /// was not redirected or nothing tracks it.
 ///
 /// # Errors
 /// The socket is not connected any more.
-pub fn original_destination(stream: &TcpStream, transparent: bool) -> io::Result<Option<SocketAddr>> {
-    let local = stream.local_addr()?;
+pub fn original_destination(
+    stream: &TcpStream,
+    local: SocketAddr,
+    transparent: bool,
+) -> io::Result<Option<SocketAddr>> {
     if transparent {
         return Ok(Some(unmap(local)));
     }

@@ -1,11 +1,14 @@
 //! A stream of which some bytes were read early.
 
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::copy::buffers;
 
 /// Smallest read of [`Prefixed::fill`], bytes.
 const READ_SIZE: usize = 4096;
@@ -42,6 +45,11 @@ impl<S> Prefixed<S> {
         self.prefix.split_to(count.min(self.prefix.len())).freeze()
     }
 
+    /// Takes all that was read early and not consumed: from then on the stream alone is what is left.
+    pub fn take_prefix(&mut self) -> BytesMut {
+        std::mem::take(&mut self.prefix)
+    }
+
     /// The stream itself.
     pub fn get_ref(&self) -> &S {
         &self.stream
@@ -70,8 +78,20 @@ impl<S: AsyncRead + Unpin> Prefixed<S> {
         if room == 0 {
             return Ok(0);
         }
-        self.prefix.reserve(room.min(READ_SIZE));
-        (&mut self.stream).take(room as u64).read_buf(&mut self.prefix).await
+        poll_fn(|cx| {
+            if self.prefix.capacity() == 0 {
+                self.prefix = buffers::take(room.min(READ_SIZE));
+            }
+            self.prefix.reserve(room.min(READ_SIZE));
+            let mut space = (&mut self.prefix).limit(room);
+            let polled = pin!(self.stream.read_buf(&mut space)).poll(cx);
+            if polled.is_pending() && self.prefix.is_empty() {
+                // Whoever sends nothing holds no buffer.
+                buffers::give(std::mem::take(&mut self.prefix));
+            }
+            polled
+        })
+        .await
     }
 }
 
@@ -86,7 +106,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Prefixed<S> {
         this.prefix.advance(count);
         if this.prefix.is_empty() {
             // Its memory is not needed for the rest of the connection's life.
-            this.prefix = BytesMut::new();
+            buffers::give(std::mem::take(&mut this.prefix));
         }
         Poll::Ready(Ok(()))
     }

@@ -1,13 +1,22 @@
 //! A pipe between two sockets: bytes move inside the kernel (`splice(2)`).
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::fcntl::{OFlag, SpliceFFlags, splice};
 use tokio::net::TcpStream;
 
-/// Most bytes of one call: what a pipe of default size holds.
-const CHUNK: usize = 64 * 1024;
+/// Most bytes of one call: what a pipe of default size holds, were every slot a page. Slots may hold more
+/// (a socket's pages are often joined), so a call can bring as much from a busy peer.
+const CHUNK: usize = 512 * 1024;
+
+/// Empty pipes that a thread keeps: two descriptors each.
+const SPARES_MAX: usize = 8;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Debug)]
 pub(crate) struct Pipe {
@@ -17,10 +26,25 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    /// `None` when descriptors have run out.
-    pub(crate) fn new() -> Option<Self> {
+    /// One of the thread's spare pipes, or a new one; `None` when descriptors have run out.
+    pub(crate) fn take() -> Option<Self> {
+        SPARES.with_borrow_mut(Vec::pop).or_else(Self::new)
+    }
+
+    fn new() -> Option<Self> {
         let (read, write) = nix::unistd::pipe2(OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).ok()?;
         Some(Self { read, write, held: 0 })
+    }
+
+    /// Keeps the pipe for the next transfer, if it is empty.
+    pub(crate) fn give(self) {
+        if self.is_empty() {
+            SPARES.with_borrow_mut(|spares| {
+                if spares.len() < SPARES_MAX {
+                    spares.push(self);
+                }
+            });
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

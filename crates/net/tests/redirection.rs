@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use weft_net::{
-    Address, ListenOptions, ListenerSource, Namespace, SocketKey, UpstreamSocket, original_destination,
+    Accepted, Address, ListenOptions, ListenerSource, Namespace, SocketKey, UpstreamSocket,
+    original_destination,
 };
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -60,6 +62,10 @@ fn ip(address: &str) -> Address {
     Address::Ip(address.parse().unwrap())
 }
 
+fn destination(accepted: &Accepted, transparent: bool) -> Option<SocketAddr> {
+    original_destination(accepted.stream.tcp().unwrap(), accepted.local.unwrap(), transparent).unwrap()
+}
+
 #[tokio::test]
 async fn a_redirected_connection_knows_where_it_was_going() {
     let lab = Lab::new("redirect");
@@ -73,11 +79,11 @@ async fn a_redirected_connection_knows_where_it_was_going() {
     let bound = source.open(&key, &options).unwrap();
     let mut acceptor = bound.acceptor(0, 1).unwrap();
     let inside = UpstreamSocket { namespace: Some(namespace), ..UpstreamSocket::default() };
-    for destination in ["203.0.113.7:8080", "[2001:db8::7]:8080"] {
-        let _client = inside.connect(&ip(destination), LIMIT).await.unwrap();
+    for to in ["203.0.113.7:8080", "[2001:db8::7]:8080"] {
+        let _client = inside.connect(&ip(to), LIMIT).await.unwrap();
         let accepted = tokio::time::timeout(LIMIT, acceptor.accept()).await.unwrap().unwrap();
-        let found = original_destination(accepted.stream.tcp().unwrap(), false).unwrap();
-        assert_eq!(found, Some(destination.parse().unwrap()));
+        let found = destination(&accepted, false);
+        assert_eq!(found, Some(to.parse().unwrap()));
     }
     // Outside of the namespace nobody listens there.
     let own = ListenerSource::new();
@@ -110,7 +116,7 @@ async fn a_transparent_socket_takes_connections_to_foreign_addresses() {
     let inside = UpstreamSocket { namespace: Some(namespace), ..UpstreamSocket::default() };
     let _client = inside.connect(&ip("203.0.113.7:8081"), LIMIT).await.unwrap();
     let accepted = tokio::time::timeout(LIMIT, acceptor.accept()).await.unwrap().unwrap();
-    let found = original_destination(accepted.stream.tcp().unwrap(), true).unwrap();
+    let found = destination(&accepted, true);
     assert_eq!(found, Some("203.0.113.7:8081".parse().unwrap()));
 }
 
@@ -121,7 +127,7 @@ async fn a_connection_that_was_not_redirected_has_no_other_destination() {
     let mut acceptor = bound.acceptor(0, 1).unwrap();
     let _client = UpstreamSocket::default().connect(bound.local_address(), LIMIT).await.unwrap();
     let accepted = acceptor.accept().await.unwrap();
-    let found = original_destination(accepted.stream.tcp().unwrap(), false).unwrap();
+    let found = destination(&accepted, false);
     // Where something tracks connections, it knows the address itself.
     assert!(found.is_none() || found == bound.local_address().ip(), "{found:?}");
 }

@@ -12,6 +12,7 @@ use webpki::{
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::material::Roots;
+use crate::passed::{self, Passed};
 
 /// Times at which a chain with expired parts is tried.
 const TIMES_MAX: usize = 8;
@@ -22,6 +23,8 @@ pub(crate) struct ChainPolicy {
     pub(crate) roots: Roots,
     pub(crate) revocation: Vec<CertRevocationList<'static>>,
     pub(crate) allow_expired: bool,
+    /// Chains that passed and would pass again.
+    pub(crate) passed: Passed,
 }
 
 /// What the certificate is for.
@@ -51,6 +54,12 @@ impl ChainPolicy {
         algorithms: &WebPkiSupportedAlgorithms,
         now: UnixTime,
     ) -> Result<(), (ChainError, CertificateError)> {
+        // Lists of revoked certificates have times of their own, and expired chains have none.
+        let key =
+            (self.revocation.is_empty() && !self.allow_expired).then(|| passed::key(leaf, intermediates));
+        if key.as_ref().is_some_and(|key| self.passed.has(key, now)) {
+            return Ok(());
+        }
         // A leaf that is itself trusted needs no chain; OpenSSL takes it, and self-signed servers
         // are trusted that way.
         let outcome = if self.roots.certificates.iter().any(|root| root == leaf) {
@@ -58,6 +67,11 @@ impl ChainPolicy {
         } else {
             self.check_path(role, leaf, intermediates, algorithms, now)
         };
+        if outcome.is_ok()
+            && let Some(key) = key
+        {
+            self.passed.note(key, leaf, intermediates);
+        }
         outcome.map_err(|error| {
             let (reason, code) = words(&error, leaf, intermediates);
             let depth = match error {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use weft_tables::tls::{ClientTls, Secret};
@@ -19,6 +19,7 @@ use crate::names::has_name;
 use crate::parameters::Parameters;
 use crate::peer::PeerFacts;
 use crate::resolve::Identities;
+use crate::sessions::Sessions;
 use crate::verify::{Names, Verifier, VerifyError, with_refusal};
 
 /// A connection that goes out by TLS.
@@ -50,6 +51,8 @@ pub struct ClientConnector {
     /// after each handshake, so that a resumed session cannot bring a name that was not checked.
     names_apart: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
+    /// The same without names.
+    unnamed: Arc<Verifier>,
     identities: Arc<Identities>,
     accept_untrusted: bool,
     sni: Option<ServerName<'static>>,
@@ -96,7 +99,7 @@ impl ClientConnector {
             config.alpn_protocols = common.alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
             config.resumption = match *max_session_keys {
                 0 => Resumption::disabled(),
-                keys => Resumption::in_memory_sessions(usize::try_from(keys).unwrap_or(usize::MAX)),
+                keys => Resumption::store(Arc::new(Sessions::new(keys))),
             };
             Ok::<_, ContextError>(Arc::new(config))
         };
@@ -105,11 +108,20 @@ impl ClientConnector {
             names_apart: build(&unnamed)?,
             accept_untrusted: verifier.accepts_untrusted(),
             verifier,
+            unnamed,
             identities,
             sni,
             auto_host_sni: *auto_host_sni,
             left_out,
         })
+    }
+
+    /// Whether a peer that an earlier state of the secrets let in at that time (since 1970) would be let in by
+    /// this one: its root is still trusted, and nothing revokes it.
+    #[must_use]
+    pub fn still_trusts(&self, peer: &PeerFacts, then: Duration) -> bool {
+        let chain = peer.certificate.as_ref().map(|certificate| &certificate.chain[..]).unwrap_or_default();
+        self.verifier.would_take(chain, UnixTime::since_unix_epoch(then))
     }
 
     /// What was configured and has no effect, for the debug page.
@@ -131,24 +143,44 @@ impl ClientConnector {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        tokio::time::timeout(limit, self.connect_unlimited(stream, options))
+            .await
+            .map_err(|_| HandshakeError::Timeout(limit))?
+    }
+
+    /// As [`Self::connect`], for callers that have a limit of their own.
+    ///
+    /// # Errors
+    /// [`HandshakeError`] other than a timeout.
+    pub async fn connect_unlimited<S>(
+        &self,
+        stream: S,
+        options: ConnectOptions<'_>,
+    ) -> Result<(ClientStream<S>, PeerFacts), HandshakeError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = self.name_to_send(&options)?;
         let sent = match &name {
             ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
             _ => None,
         };
+        let target = name.clone();
         let config = if options.names.is_empty() { &self.config } else { &self.names_apart };
         let connector = TlsConnector::from(Arc::clone(config));
         let handshake = match self.protocols(&options) {
             Some(protocols) => connector.with_alpn(protocols).connect(name, stream),
             None => connector.connect(name, stream),
         };
-        let (outcome, refusal) = tokio::time::timeout(limit, with_refusal(handshake))
-            .await
-            .map_err(|_| HandshakeError::Timeout(limit))?;
+        let (outcome, refusal) = with_refusal(handshake).await;
         let stream = outcome.map_err(|error| HandshakeError::from_io(error, refusal))?;
         let (_, connection) = stream.get_ref();
         let local = self.identities.first().and_then(|identity| identity.leaf.clone());
         let mut facts = PeerFacts::of(connection, &self.verifier, local, sent.as_deref());
+        if facts.resumed {
+            let verifier = if options.names.is_empty() { &self.verifier } else { &self.unnamed };
+            verifier.check_again(connection.peer_certificates().unwrap_or_default(), Some(&target))?;
+        }
         if !options.names.is_empty() {
             let has =
                 facts.certificate.as_ref().is_some_and(|c| options.names.iter().any(|n| has_name(c, n)));

@@ -16,6 +16,8 @@
 //! - No process-wide default provider and no process-wide identity: everything hangs on a value.
 //! - Connections live on through a change of secrets; sessions and tickets of the old secrets are
 //!   not resumed with the new ones, since each build has its own.
+//! - A resumed session is held to everything that a new one is: chain, validity, names. The peer's chain is
+//!   verified once a build and remembered while it is valid.
 //! - No certificate, however built, makes anything here panic.
 
 pub mod certificate;
@@ -28,10 +30,12 @@ pub mod handshake;
 mod material;
 mod names;
 pub mod parameters;
+mod passed;
 pub mod peer;
 pub mod reason;
 mod resolve;
 pub mod server;
+mod sessions;
 pub mod store;
 pub mod suite;
 pub mod verify;

@@ -40,7 +40,7 @@ impl PeerFacts {
     ) -> Self {
         let chain = connection.peer_certificates().unwrap_or_default();
         Self {
-            certificate: Certificate::of_chain(chain).map(Arc::new),
+            certificate: chain.split_first().and_then(|(leaf, others)| verifier.facts(leaf, others)),
             validated: verifier.validated(chain, UnixTime::now()),
             local,
             version: connection.protocol_version().map_or("", suite::version),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::pki_types::UnixTime;
 use rustls::server::{ClientHello, NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::{CipherSuite, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -68,9 +69,20 @@ impl ServerAcceptor {
             // Its keys are of this build alone: what the old secrets let in is not resumed.
             config.ticketer = Ticketer::new().map_err(library)?;
             config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+            // Each connection uses one up, new or resumed, and gets one: as many are about as connections
+            // were opened at once.
+            config.send_tls13_tickets = 1;
         }
         config.alpn_protocols = common.alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
         Ok(Self { config: Arc::new(config), identities, verifier, left_out, name_required: *require_sni })
+    }
+
+    /// Whether a peer that an earlier state of the secrets let in at that time (since 1970) would be let in by
+    /// this one: its root is still trusted, and nothing revokes it.
+    #[must_use]
+    pub fn still_trusts(&self, peer: &PeerFacts, then: Duration) -> bool {
+        let chain = peer.certificate.as_ref().map(|certificate| &certificate.chain[..]).unwrap_or_default();
+        self.verifier.would_take(chain, UnixTime::since_unix_epoch(then))
     }
 
     /// What was configured and has no effect, for the debug page.
@@ -113,6 +125,10 @@ impl ServerAcceptor {
         })?;
         let (_, connection) = stream.get_ref();
         let facts = PeerFacts::of(connection, &self.verifier, local, connection.server_name());
+        if facts.resumed {
+            let chain = connection.peer_certificates().unwrap_or_default();
+            self.verifier.check_again(chain, None).map_err(Failure::Refused)?;
+        }
         Ok((stream, facts))
     }
 
@@ -138,6 +154,7 @@ impl ServerAcceptor {
 
 enum Failure {
     Nameless,
+    Refused(VerifyError),
     Io(std::io::Error),
 }
 
@@ -145,6 +162,7 @@ impl Failure {
     fn into_error(self, refusal: Option<VerifyError>) -> HandshakeError {
         match self {
             Self::Nameless => HandshakeError::ServerNameRequired,
+            Self::Refused(error) => error.into(),
             Self::Io(error) => HandshakeError::from_io(error, refusal),
         }
     }

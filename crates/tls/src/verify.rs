@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -20,6 +21,7 @@ use crate::chain::{ChainPolicy, Role};
 use crate::error::ContextError;
 use crate::material;
 use crate::names::{has_name, matches_san};
+use crate::passed::{self, Passed};
 
 /// Why a peer's certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,7 +90,7 @@ pub(crate) enum Names {
 pub struct Verifier {
     role: Role,
     algorithms: WebPkiSupportedAlgorithms,
-    chain: Option<std::sync::Arc<ChainPolicy>>,
+    chain: Option<Arc<ChainPolicy>>,
     names: Names,
     certificate_hashes: Vec<[u8; 32]>,
     spki_hashes: Vec<[u8; 32]>,
@@ -144,8 +146,12 @@ impl Verifier {
                 .iter()
                 .map(|anchor| DistinguishedName::in_sequence(anchor.subject.as_ref()))
                 .collect();
-            verifier.chain =
-                Some(std::sync::Arc::new(ChainPolicy { roots, revocation, allow_expired: *allow_expired }));
+            verifier.chain = Some(Arc::new(ChainPolicy {
+                roots,
+                revocation,
+                allow_expired: *allow_expired,
+                passed: Passed::default(),
+            }));
         }
         verifier.names = Names::Matchers(san_matchers.clone());
         verifier.certificate_hashes.clone_from(certificate_hashes);
@@ -199,6 +205,12 @@ impl Verifier {
         !self.accept_untrusted || self.check(leaf, others, None, now).is_ok()
     }
 
+    /// Whether a chain that was taken at that time would be taken by these checks as well.
+    pub(crate) fn would_take(&self, chain: &[CertificateDer<'_>], then: UnixTime) -> bool {
+        let Some((leaf, others)) = chain.split_first() else { return false };
+        self.check(leaf, others, None, then).is_ok()
+    }
+
     fn check(
         &self,
         leaf: &CertificateDer<'_>,
@@ -220,8 +232,8 @@ impl Verifier {
         if !needs_facts {
             return Ok(());
         }
-        let facts = Certificate::of_chain(std::slice::from_ref(leaf))
-            .ok_or((VerifyError::Unreadable, CertificateError::BadEncoding))?;
+        let facts =
+            self.facts(leaf, others).ok_or((VerifyError::Unreadable, CertificateError::BadEncoding))?;
         let named = match (&self.names, server_name) {
             (Names::Matchers(matchers), _) => {
                 matchers.is_empty() || matchers.iter().any(|m| matches_san(m, &facts))
@@ -235,7 +247,7 @@ impl Verifier {
                 (Names::ServerName, Some(ServerName::DnsName(name))) => vec![name.as_ref().to_owned()],
                 _ => Vec::new(),
             };
-            let error = VerifyError::Names { expected, found: facts.sans };
+            let error = VerifyError::Names { expected, found: facts.sans.clone() };
             return Err((error, CertificateError::NotValidForName));
         }
         let hashed = (self.certificate_hashes.is_empty() && self.spki_hashes.is_empty())
@@ -246,6 +258,34 @@ impl Verifier {
             return Err((VerifyError::Hash, code));
         }
         Ok(())
+    }
+
+    /// What the leaf of a chain says, read once for as long as the chain is known.
+    pub(crate) fn facts(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+    ) -> Option<Arc<Certificate>> {
+        let known = self.chain.as_ref().and_then(|chain| chain.passed.leaf(&passed::key(leaf, others)));
+        known.or_else(|| {
+            let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
+            Certificate::of_chain(&chain).map(Arc::new)
+        })
+    }
+
+    /// Holds a resumed session to what a new one is held to: since it was new, its certificates may have
+    /// run out.
+    pub(crate) fn check_again(
+        &self,
+        chain: &[CertificateDer<'_>],
+        server_name: Option<&ServerName<'_>>,
+    ) -> Result<(), VerifyError> {
+        match chain.split_first() {
+            Some((leaf, others)) if !self.accept_untrusted => {
+                self.check(leaf, others, server_name, UnixTime::now()).map_err(|(error, _)| error)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// As [`Self::check`], within a handshake.

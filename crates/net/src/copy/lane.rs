@@ -6,14 +6,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{BUFFER_MAX, BUFFER_MIN, End};
-use crate::splice::Pipe;
+use super::kernel::Kernel;
+use super::{BUFFER_MAX, BUFFER_MIN, End, buffers};
 
 /// Rounds of one poll; a pair of fast peers must not keep a worker to themselves.
-const ROUNDS: usize = 32;
+pub(super) const ROUNDS: usize = 32;
 
 /// State of one direction: what was read and not yet written, and how its two ends stand.
 #[derive(Debug)]
@@ -25,29 +24,24 @@ pub(super) struct Lane {
     /// How the side that is written to failed; never `Eof`.
     pub(super) sink_end: End,
     reported: u64,
-    moved: bool,
+    pub(super) moved: bool,
+    /// Empty and without memory while nothing is under way: most connections are idle most of the time.
     held: BytesMut,
     capacity: usize,
     /// Bytes were written that a buffering sink (TLS) may still hold.
     unflushed: bool,
-    phase: Phase,
-    kernel: Kernel,
+    pub(super) phase: Phase,
+    pub(super) kernel: Kernel,
+    /// Both connections are dropped when this lane is over: closing the sink says its end.
+    pub(super) last: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Moving,
     /// The source ended; the rest is written, then the sink half-closed.
     Closing,
     Over,
-}
-
-#[derive(Debug)]
-enum Kernel {
-    Untried,
-    Pipe(Pipe),
-    /// No descriptors for a pipe; copying goes on in user space.
-    Unavailable,
 }
 
 impl Default for Lane {
@@ -69,8 +63,14 @@ impl Lane {
             capacity: BUFFER_MIN,
             unflushed: false,
             phase: Phase::Moving,
-            kernel: Kernel::Untried,
+            kernel: Kernel::default(),
+            last: false,
         }
+    }
+
+    /// Whether all that was read is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty() && !self.unflushed
     }
 
     /// Bytes read since the last call.
@@ -100,45 +100,54 @@ impl Lane {
             match self.phase {
                 Phase::Over => return Poll::Ready(()),
                 Phase::Closing => return self.poll_close(cx, sink),
-                Phase::Moving => {}
-            }
-            // Reads smaller than half the buffer are not worth a call while the sink is slow.
-            let room = self.held.len() <= self.capacity / 2;
-            let mut waiting = !room;
-            if room {
-                match self.poll_fill(cx, source.as_mut()) {
-                    Poll::Ready(Ok(0)) => {
-                        self.source_end = End::Eof;
-                        self.phase = Phase::Closing;
-                        continue;
-                    }
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Ready(Err(error)) => {
-                        self.source_end = match error.kind() {
-                            io::ErrorKind::UnexpectedEof => End::Eof,
-                            _ => End::of(&error),
-                        };
-                        self.phase = Phase::Closing;
-                        continue;
-                    }
-                    Poll::Pending => waiting = true,
-                }
-            }
-            match self.poll_drain(cx, sink.as_mut()) {
-                Poll::Ready(Err(error)) => return self.sink_failed(&error),
-                Poll::Ready(Ok(())) if waiting && room => {
-                    // An idle lane holds no buffer: most connections are idle most of the time.
-                    self.held = BytesMut::new();
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(())) => {}
-                // With room left the source was polled and has registered; else only the sink matters.
-                Poll::Pending if waiting => return Poll::Pending,
-                Poll::Pending => {}
+                Phase::Moving => ready!(self.poll_round(cx, source.as_mut(), sink.as_mut())),
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// One read and what it leads to; ready when another may follow.
+    pub(super) fn poll_round<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: Pin<&mut R>,
+        sink: Pin<&mut W>,
+    ) -> Poll<()>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite,
+    {
+        // Reads smaller than half the buffer are not worth a call while the sink is slow.
+        let room = self.held.len() <= self.capacity / 2;
+        let mut waiting = !room;
+        if room {
+            match self.poll_fill(cx, source) {
+                Poll::Ready(Ok(0)) => {
+                    self.source_end = End::Eof;
+                    self.phase = Phase::Closing;
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    self.source_end = match error.kind() {
+                        io::ErrorKind::UnexpectedEof => End::Eof,
+                        _ => End::of(&error),
+                    };
+                    self.phase = Phase::Closing;
+                    return Poll::Ready(());
+                }
+                Poll::Pending => waiting = true,
+            }
+        }
+        match self.poll_drain(cx, sink) {
+            Poll::Ready(Err(error)) => self.sink_failed(&error),
+            Poll::Ready(Ok(())) if waiting && room => Poll::Pending,
+            Poll::Ready(Ok(())) => Poll::Ready(()),
+            // With room left the source was polled and has registered; else only the sink matters.
+            Poll::Pending if waiting => Poll::Pending,
+            Poll::Pending => Poll::Ready(()),
+        }
     }
 
     fn poll_fill<R: AsyncRead + Unpin>(
@@ -147,16 +156,30 @@ impl Lane {
         source: Pin<&mut R>,
     ) -> Poll<io::Result<usize>> {
         let room = self.capacity - self.held.len();
-        self.held.reserve(room);
+        if self.held.capacity() == 0 {
+            self.held = buffers::take(room);
+        } else {
+            self.held.reserve(room);
+        }
         let mut space = (&mut self.held).limit(room);
         // Dropping this future loses nothing: it holds no bytes of its own.
-        let count = ready!(pin!(source.get_mut().read_buf(&mut space)).poll(cx))?;
+        let polled = pin!(source.get_mut().read_buf(&mut space)).poll(cx);
+        self.release();
+        let count = ready!(polled)?;
         self.bytes += count as u64;
         self.moved |= count > 0;
+        self.kernel.seen(count);
         if count == room {
             self.capacity = (self.capacity * 2).min(BUFFER_MAX);
         }
         Poll::Ready(Ok(count))
+    }
+
+    /// Lets go of a buffer that holds nothing.
+    fn release(&mut self) {
+        if self.held.is_empty() && self.held.capacity() > 0 {
+            buffers::give(std::mem::take(&mut self.held));
+        }
     }
 
     /// Writes all that is held; ready when nothing is left and it is on its way.
@@ -174,6 +197,7 @@ impl Lane {
             self.moved = true;
             self.unflushed = true;
         }
+        self.release();
         if self.unflushed {
             ready!(sink.poll_flush(cx))?;
             self.unflushed = false;
@@ -181,10 +205,14 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close<W: AsyncWrite>(&mut self, cx: &mut Context<'_>, mut sink: Pin<&mut W>) -> Poll<()> {
+    pub(super) fn poll_close<W: AsyncWrite>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut sink: Pin<&mut W>,
+    ) -> Poll<()> {
         let closed = match ready!(self.poll_drain(cx, sink.as_mut())) {
             // After an error no orderly end is passed on: the peer must not take what came for all.
-            Ok(()) if self.source_end == End::Eof => ready!(sink.poll_shutdown(cx)),
+            Ok(()) if self.source_end == End::Eof && !self.last => ready!(sink.poll_shutdown(cx)),
             other => other,
         };
         match closed {
@@ -197,84 +225,9 @@ impl Lane {
         Poll::Ready(())
     }
 
-    fn sink_failed(&mut self, error: &io::Error) -> Poll<()> {
+    pub(super) fn sink_failed(&mut self, error: &io::Error) -> Poll<()> {
         self.sink_end = End::of(error);
         self.phase = Phase::Over;
         Poll::Ready(())
-    }
-
-    /// Whether the kernel may take over from here: nothing is held, and there is a pipe.
-    pub(super) fn start_splice(&mut self) -> bool {
-        match self.kernel {
-            Kernel::Pipe(_) => true,
-            Kernel::Unavailable => false,
-            Kernel::Untried if self.held.is_empty() && !self.unflushed && self.phase == Phase::Moving => {
-                self.kernel = Pipe::new().map_or(Kernel::Unavailable, Kernel::Pipe);
-                matches!(self.kernel, Kernel::Pipe(_))
-            }
-            Kernel::Untried => false,
-        }
-    }
-
-    /// Moves bytes inside the kernel; ready when the lane is over.
-    pub(super) fn poll_splice(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &mut TcpStream,
-        sink: &mut TcpStream,
-    ) -> Poll<()> {
-        for _ in 0..ROUNDS {
-            match self.phase {
-                Phase::Over => return Poll::Ready(()),
-                Phase::Closing => return self.poll_close(cx, Pin::new(sink)),
-                Phase::Moving => {}
-            }
-            let Kernel::Pipe(pipe) = &mut self.kernel else { return Poll::Ready(()) };
-            if pipe.is_empty() {
-                // Only an empty pipe is filled: then "would block" can only mean the socket.
-                let filled = poll_io(cx, source, Interest::READABLE, |socket| pipe.fill_from(socket));
-                match ready!(filled) {
-                    Ok(0) => {
-                        self.source_end = End::Eof;
-                        self.phase = Phase::Closing;
-                    }
-                    Ok(count) => {
-                        self.bytes += count as u64;
-                        self.moved = true;
-                    }
-                    Err(error) => {
-                        self.source_end = End::of(&error);
-                        self.phase = Phase::Closing;
-                    }
-                }
-            } else {
-                match ready!(poll_io(cx, sink, Interest::WRITABLE, |socket| pipe.drain_to(socket))) {
-                    Ok(_) => self.moved = true,
-                    Err(error) => return self.sink_failed(&error),
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-/// Tries a call on a socket until it is done or would block, and then waits for readiness.
-fn poll_io(
-    cx: &mut Context<'_>,
-    socket: &TcpStream,
-    interest: Interest,
-    mut call: impl FnMut(&TcpStream) -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        if interest.is_readable() {
-            ready!(socket.poll_read_ready(cx))?;
-        } else {
-            ready!(socket.poll_write_ready(cx))?;
-        }
-        match socket.try_io(interest, || call(socket)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Poll::Ready(result),
-        }
     }
 }

@@ -59,7 +59,8 @@ async fn run(
     match filter {
         ListenerFilter::OriginalDst => {
             if let Some(tcp) = stream.get_ref().tcp()
-                && let Ok(Some(original)) = original_destination(tcp, listener.transparent)
+                && let Some(local) = facts.local
+                && let Ok(Some(original)) = original_destination(tcp, local, listener.transparent)
             {
                 facts.original = Some(original);
                 facts.local = Some(original);

@@ -5,6 +5,7 @@
 mod envoy;
 mod openssl;
 mod pki;
+mod resumption;
 mod secrets;
 mod session;
 mod setup;

@@ -32,6 +32,8 @@ pub(crate) struct LeafSpec<'s> {
     pub(crate) emails: &'s [&'s str],
     /// Years of validity; `None`: now.
     pub(crate) years: Option<(i32, i32)>,
+    /// Or valid for so many seconds from now on.
+    pub(crate) seconds: Option<u64>,
     pub(crate) serial: Option<u64>,
     pub(crate) rsa: bool,
 }
@@ -74,6 +76,11 @@ impl Authority {
         if let Some((from, to)) = spec.years {
             params.not_before = date_time_ymd(from, 1, 1);
             params.not_after = date_time_ymd(to, 1, 1);
+        }
+        if let Some(seconds) = spec.seconds {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(1970, 1, 1) + now + std::time::Duration::from_secs(seconds);
         }
         params.serial_number = spec.serial.map(SerialNumber::from);
         params.use_authority_key_identifier_extension = true;
