@@ -1,6 +1,7 @@
 //! Handles by which a message's sender gives it.
 
 use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use weft_codec::{ResetReason, StreamId};
@@ -33,6 +34,20 @@ impl SendBody {
         poll_fn(|cx| self.shared.get().poll_send(self.stream, &mut data, end, cx)).await?;
         self.shared.write_now().await;
         Ok(())
+    }
+
+    /// As [`SendBody::data`], for callers with a poll function of their own: takes off `data` what was sent.
+    /// For multiplexed connections, whose driver writes; on others nothing is written before [`Self::flush`].
+    ///
+    /// # Errors
+    /// The stream was cut off, or its sending half was over.
+    pub fn poll_data(
+        &mut self,
+        data: &mut Bytes,
+        end: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), StreamError>> {
+        self.shared.get().poll_send(self.stream, data, end, cx)
     }
 
     /// Sends trailers and with them the end of the message.
@@ -115,6 +130,12 @@ impl SendReply {
             self.body.shared.write_now().await;
         }
         Ok(())
+    }
+
+    /// What is left to send after the final head.
+    #[must_use]
+    pub fn into_body(self) -> SendBody {
+        self.body
     }
 
     /// Sends body bytes; see [`SendBody::data`].
