@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds what a real Kubernetes on this machine needs, into $CLUSTER_HOME/bin: Kubernetes with etcd in one binary,
 # CoreDNS, Helm 3 and 4, a pause program. From Debian packages and Go modules alone; nothing is pulled from a registry of
-# images. Six minutes cold on two cores at full speed, seconds with caches. `cargo xtask cluster up` calls it.
+# images. Six minutes cold on two cores at full speed, seconds with caches. `cargo xtask cluster up` calls it;
+# `build.sh helm`, which `cargo xtask tools` calls, builds Helm alone.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${CLUSTER_HOME:?}
@@ -12,12 +13,16 @@ kubernetes=v1.35.4
 helm3=v3.22.0
 helm4=v4.3.1
 
+only=${1:-all}
+
 # --- Debian packages that lack; containerd's own service is not wanted
 lacks=()
 need() { command -v "$1" >/dev/null || lacks+=("$2"); }
+if [ "$only" = all ]; then
 need containerd containerd; need runc runc; need iptables iptables; need nft nftables; need conntrack conntrack
 need ipset ipset; need socat socat; need openssl openssl; need ip iproute2; need curl curl; need cc build-essential
 [ -x /usr/lib/cni/bridge ] || lacks+=(containernetworking-plugins)
+fi
 if [ ${#lacks[@]} != 0 ]; then
   echo "installing ${lacks[*]}"
   apt-get update -qq
@@ -40,6 +45,19 @@ made() { [ -x "$bin/$1" ] && [ "$(cat "$bin/.$1.stamp" 2>/dev/null)" = "$2" ]; }
 stamp() { printf %s "$2" >"$bin/.$1.stamp"; }
 sum() { cat "$@" | sha256sum | cut -c1-16; }
 
+helm() { # binary, module, version, where it keeps the version of Kubernetes that it takes for granted
+  made "$1" "$3" && return
+  echo "building Helm $3"
+  GOBIN=$bin/tmp go install -trimpath -ldflags "-s -w -X $2/internal/version.version=$3 \
+    -X $4.k8sVersionMajor=1 -X $4.k8sVersionMinor=35" "$2/cmd/helm@$3"
+  mv "$bin/tmp/helm" "$bin/$1"; rmdir "$bin/tmp"
+  stamp "$1" "$3"
+}
+helm helm3 helm.sh/helm/v3 "$helm3" helm.sh/helm/v3/pkg/chartutil
+helm helm4 helm.sh/helm/v4 "$helm4" helm.sh/helm/v4/pkg/chart/common
+
+[ "$only" = all ] || exit 0
+
 want="$kubernetes $(sum "$here"/go/kube/*)"
 if ! made kube "$want"; then
   echo "building Kubernetes $kubernetes"
@@ -59,15 +77,5 @@ if ! made coredns "$want"; then
   (cd "$here/go/coredns" && go build -trimpath -ldflags "-s -w" -o "$bin/coredns" .)
   stamp coredns "$want"
 fi
-
-helm() { # binary, module, version
-  made "$1" "$3" && return
-  echo "building Helm $3"
-  GOBIN=$bin/tmp go install -trimpath -ldflags "-s -w" "$2/cmd/helm@$3"
-  mv "$bin/tmp/helm" "$bin/$1"; rmdir "$bin/tmp"
-  stamp "$1" "$3"
-}
-helm helm3 helm.sh/helm/v3 "$helm3"
-helm helm4 helm.sh/helm/v4 "$helm4"
 
 [ "$bin/pause" -nt "$here/pause.c" ] || cc -Os -static -s -o "$bin/pause" "$here/pause.c"
