@@ -9,6 +9,7 @@ pub(super) use own::Said;
 
 use super::figures::Sample;
 use super::ground::Ground;
+use super::pki;
 use super::program::LOAD_CPU;
 use crate::shell::command;
 use anyhow::{Context, Result, bail};
@@ -65,6 +66,7 @@ impl Load {
             Self::Iperf { down } => iperf::run(port, seconds, down),
             Self::Streams => own::run(ground, &["streams", &port.to_string(), &seconds.to_string()]),
             Self::Handshakes { resumed } => {
+                pki::issue(ground, "client")?;
                 let mode = if resumed { "resumed" } else { "full" };
                 own::run(
                     ground,
