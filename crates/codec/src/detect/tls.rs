@@ -100,7 +100,7 @@ fn handshake_content(prefix: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
         } else {
             joined.to_mut().extend_from_slice(piece);
         }
-        if joined.len() >= MAX_CLIENT_HELLO_BYTES || is_complete(&joined) {
+        if joined.len() >= MAX_CLIENT_HELLO_BYTES || is_decided(&joined) {
             break;
         }
         rest = tail;
@@ -108,10 +108,17 @@ fn handshake_content(prefix: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     Ok(joined)
 }
 
-/// Whether the whole first handshake message is there: what follows it is none of our business.
-fn is_complete(content: &[u8]) -> bool {
-    let [_, a, b, c, rest @ ..] = content else { return false };
-    rest.len() >= (usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c))
+/// Whether the first handshake message is there as a whole, is none that we read or is too large: what
+/// follows is none of our business, and must not change the verdict.
+fn is_decided(content: &[u8]) -> bool {
+    match content {
+        [] => false,
+        [HANDSHAKE_CLIENT_HELLO, a, b, c, rest @ ..] => {
+            let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+            rest.len() >= length || HANDSHAKE_HEADER_BYTES + length > MAX_CLIENT_HELLO_BYTES
+        }
+        [kind, ..] => *kind != HANDSHAKE_CLIENT_HELLO,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One end of one HTTP/1.x connection.
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
 use weft_types::{Headers, Method, RequestHead, ResponseHead, Version};
 
 use super::body::{Body, Piece};
@@ -130,7 +131,7 @@ impl Http1 {
             // client's (response splitting).
             return if input.is_empty() { Ok(None) } else { Err(bad("a response without a request")) };
         }
-        let fresh = *scanned == 0;
+        let fresh = memchr(b'\n', input.get(..*scanned).unwrap_or_default()).is_none();
         let end = lines::head_end(input, scanned);
         if end.unwrap_or(input.len()) > self.limits.max_head_bytes {
             let reason = format!("head larger than {} bytes", self.limits.max_head_bytes);

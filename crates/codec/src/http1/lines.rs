@@ -11,7 +11,11 @@ use memchr::memchr;
 pub(super) fn head_end(input: &[u8], scanned: &mut usize) -> Option<usize> {
     loop {
         let rest = input.get(*scanned..)?;
-        let feed = *scanned + memchr(b'\n', rest)?;
+        let Some(feed) = memchr(b'\n', rest).map(|feed| *scanned + feed) else {
+            // One CR may yet be an empty line in front.
+            *scanned = if input == b"\r" { 0 } else { input.len() };
+            return None;
+        };
         match input.get(feed + 1..) {
             Some([b'\n', ..]) => return Some(feed + 2),
             Some([b'\r', b'\n', ..]) => return Some(feed + 3),

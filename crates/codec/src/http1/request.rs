@@ -8,7 +8,7 @@ use super::fields::{self, Fields, Kind, TransferEncoding};
 use super::framing::{self, Framing};
 use super::lines::Lines;
 use super::target::Target;
-use super::verdict::{CODEC_ERROR, INVALID_AUTHORITY, LOW_VERSION, bad, refuse};
+use super::verdict::{CODEC_ERROR, INVALID_AUTHORITY, INVALID_CHARACTERS, LOW_VERSION, bad, refuse};
 use super::{method, nominated};
 use crate::{CodecError, Limits};
 
@@ -74,7 +74,7 @@ pub(super) fn check_line(head: &[u8], limits: &Limits) -> Result<(), CodecError>
 fn parse_line<'a>(line: &'a [u8], limits: &Limits) -> Result<(Method, Target<'a>, Version), CodecError> {
     let space = memchr(b' ', line).ok_or_else(|| bad("the request line has no space"))?;
     let (name, rest) = line.split_at_checked(space).unwrap_or_default();
-    let method = method::parse(name, limits.allow_custom_methods).ok_or_else(|| bad("unknown method"))?;
+    let method = method::parse(name, limits.allow_custom_methods).ok_or_else(|| unknown_method(name))?;
     if method == Method::Connect && !limits.allow_connect {
         return Err(refuse(501, CODEC_ERROR, "CONNECT is switched off"));
     }
@@ -98,6 +98,16 @@ fn parse_line<'a>(line: &'a [u8], limits: &Limits) -> Result<(Method, Target<'a>
         Some(_) => return Err(bad("malformed version")),
     };
     Ok((method, target, version))
+}
+
+/// The verdict on what is no method that we serve: control characters have a word of their own.
+#[cold]
+fn unknown_method(name: &[u8]) -> CodecError {
+    if name.iter().any(|byte| chars::is_forbidden_control(*byte)) {
+        refuse(400, INVALID_CHARACTERS, "control character in the method")
+    } else {
+        bad("unknown method")
+    }
 }
 
 /// Framing and persistence of an HTTP/1.0 request.

@@ -54,6 +54,10 @@ impl Http2 {
         for stream in self.streams.values_mut() {
             stream.receive_window.resize(window);
         }
+        // What was used before may be owed at once, now that the window is smaller: nobody uses more
+        // of a stream whose sender waits for it.
+        let open: Vec<u32> = self.streams.keys().copied().collect();
+        open.into_iter().for_each(|id| self.release(id, 0));
         Ok(())
     }
 
@@ -131,14 +135,18 @@ impl Http2 {
         if header.stream == 0 {
             return Err(Violation::protocol("PRIORITY on stream 0"));
         }
-        if payload.len() == 5 {
-            return self.flood.idle_frame();
-        }
-        if self.streams.contains_key(&header.stream) {
-            return Err(Violation::stream(header.stream, ErrorCode::FrameSizeError));
-        }
+        let open = self.streams.contains_key(&header.stream);
         // RST_STREAM has no place on a stream that is idle or gone.
-        Err(Violation::frame_size("PRIORITY is not 5 bytes long"))
+        match frame::read_31_bits(payload).filter(|_| payload.len() == 5) {
+            None if open => Err(Violation::stream(header.stream, ErrorCode::FrameSizeError)),
+            None => Err(Violation::frame_size("PRIORITY is not 5 bytes long")),
+            // RFC 7540 section 5.3.1; nobody who keeps to RFC 9113 sends it.
+            Some(on) if on == header.stream && open => {
+                Err(Violation::stream(header.stream, ErrorCode::ProtocolError))
+            }
+            Some(on) if on == header.stream => Err(Violation::protocol("a stream depends on itself")),
+            Some(_) => self.flood.idle_frame(),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl Http2 {
     }
 
     /// Counts bytes of a stream as used, for its window and the connection's.
-    fn release(&mut self, id: u32, bytes: usize) {
+    pub(super) fn release(&mut self, id: u32, bytes: usize) {
         self.release_connection(bytes);
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.receiving == Receiving::Body
