@@ -118,6 +118,14 @@ impl ClientConn {
             && connection.codec.can_open()
     }
 
+    /// Lets go of the read buffer while nothing is in it: the connection waits for its next use.
+    pub fn rest(&self) {
+        let connection = &mut *self.0.shared.get();
+        if connection.input.is_empty() {
+            connection.options.buffers.give(std::mem::take(&mut connection.input));
+        }
+    }
+
     /// How many streams are open.
     #[must_use]
     pub fn open_streams(&self) -> usize {

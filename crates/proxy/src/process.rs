@@ -61,6 +61,7 @@ pub(crate) struct Process {
     started: tokio::sync::watch::Sender<usize>,
     ready: AtomicBool,
     failing: AtomicBool,
+    slack: AtomicBool,
 }
 
 impl Process {
@@ -104,6 +105,7 @@ impl Process {
             started: tokio::sync::watch::Sender::new(0),
             ready: AtomicBool::new(false),
             failing: AtomicBool::new(false),
+            slack: AtomicBool::new(false),
         })
     }
 
@@ -231,9 +233,21 @@ impl Process {
         let _ = started.wait_for(|n| *n >= workers).await;
     }
 
-    /// All listeners serve.
+    /// All listeners serve. What only getting there needed is given back.
     pub(crate) fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
+        weft_net::memory::give_back();
+        weft_net::memory::give_back_code();
+    }
+
+    /// A worker holds memory of connections that have ended.
+    pub(crate) fn set_slack(&self) {
+        self.slack.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one has said so since this was last asked.
+    pub(crate) fn take_slack(&self) -> bool {
+        self.slack.swap(false, Ordering::Relaxed)
     }
 
     /// `/healthcheck/fail` and `/healthcheck/ok`.

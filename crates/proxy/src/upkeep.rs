@@ -24,32 +24,35 @@ const GIVE_BACK: u32 = 20;
 
 /// Looks after what the process keeps.
 async fn tend_process(process: Arc<Process>) {
-    let mut memory = Memory { generation: process.tables.load().generation, looks: 0 };
+    let mut memory = Memory { generation: process.tables.load().generation, slack: false, looks: GIVE_BACK };
     loop {
         tokio::time::sleep(LOOK).await;
         let tables = process.tables.load_full();
         process.counted.sweep(&tables, &process.registry);
-        if memory.is_due(tables.generation) {
+        if memory.is_due(tables.generation, process.take_slack()) {
             weft_net::memory::give_back();
         }
     }
 }
 
-/// When to give back what former configurations took.
+/// When to give back what former configurations and connections took.
 struct Memory {
     /// The configuration at the last time.
     generation: u64,
+    /// Many connections have ended since then.
+    slack: bool,
     /// Looks since then.
     looks: u32,
 }
 
 impl Memory {
     /// Once after changes, not after each: it holds up who allocates meanwhile.
-    fn is_due(&mut self, generation: u64) -> bool {
+    fn is_due(&mut self, generation: u64, slack: bool) -> bool {
         self.looks = self.looks.saturating_add(1);
-        let due = self.looks >= GIVE_BACK && self.generation != generation;
+        self.slack |= slack;
+        let due = self.looks >= GIVE_BACK && (self.slack || self.generation != generation);
         if due {
-            *self = Self { generation, looks: 0 };
+            *self = Self { generation, slack: false, looks: 0 };
         }
         due
     }

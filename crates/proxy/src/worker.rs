@@ -24,6 +24,9 @@ use crate::process::Process;
 use crate::stats::{Counting, HttpCounters, TcpCounters};
 use crate::upstream::cluster::ClusterRuntime;
 
+/// So many connections, and half of all, have ended when their memory is worth giving back.
+const SLACK: usize = 100;
+
 /// The dice of one decision.
 pub(crate) type Dice = SplitMix;
 
@@ -51,6 +54,8 @@ pub(crate) struct Worker {
     /// Log files that this worker writes.
     pub(crate) sinks: Sinks,
     connections: Cell<usize>,
+    /// Most connections since memory of former ones was last found too much.
+    most: Cell<usize>,
     idle: Notify,
 }
 
@@ -84,6 +89,7 @@ impl Worker {
             logs: RefCell::default(),
             sinks: Sinks::default(),
             connections: Cell::new(0),
+            most: Cell::new(0),
             idle: Notify::new(),
             process,
             index,
@@ -184,6 +190,7 @@ impl Worker {
     /// Counts a connection until the guard is dropped.
     pub(crate) fn serving(self: &Rc<Self>) -> Serving {
         self.connections.set(self.connections.get() + 1);
+        self.most.set(self.most.get().max(self.connections.get()));
         Serving(self.clone())
     }
 
@@ -209,6 +216,11 @@ impl Worker {
         });
         for (_, cluster) in self.clusters.borrow().values() {
             cluster.tend_pool();
+        }
+        let now = self.connections.get();
+        if self.most.get().saturating_sub(now) >= SLACK.max(now) {
+            self.most.set(now);
+            self.process.set_slack();
         }
         let lives = |owner: &Owner| owner.strong_count() > 0;
         self.http.borrow_mut().retain(|_, (of, _)| of.iter().all(lives));

@@ -77,3 +77,34 @@ fn calls_to_many_clusters_leave_little_behind() {
     assert!(stats.contains("cluster.c299.upstream_cx_connect_fail: 1"), "{stats}");
     assert!(stats.contains("cluster.c299.upstream_cx_http2_total: 0"), "{stats}");
 }
+
+#[test]
+fn connections_that_have_ended_leave_their_memory() {
+    use std::io::{Read as _, Write as _};
+    let proxy = start(1);
+    let call = |_| {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: own.test\r\n\r\n").unwrap();
+        let mut answer = [0; 512];
+        let count = stream.read(&mut answer).unwrap();
+        assert!(answer[..count].starts_with(b"HTTP/1.1 204"));
+        stream
+    };
+    let before = kib(&proxy, "RssAnon:");
+    let mut full = Vec::new();
+    for _ in 0..3 {
+        let open: Vec<_> = (0..600).map(call).collect();
+        full.push(kib(&proxy, "RssAnon:") - before);
+        drop(open);
+    }
+    assert!(full[2] < full[0] * 3 / 2, "KiB of 600 connections, three times: {full:?}");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    loop {
+        let kept = kib(&proxy, "RssAnon:").saturating_sub(before);
+        if kept < full[0] / 2 {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{kept} of {full:?} KiB");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}

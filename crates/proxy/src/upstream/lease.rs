@@ -120,6 +120,7 @@ impl ClusterRuntime {
     /// Puts a connection back that served nothing.
     fn give_back(&self, key: &PoolKey, conn: ClientConn) {
         if !conn.is_multiplexed() {
+            conn.rest();
             self.pool.put(key, conn, Moment::now());
         }
         self.freed.notify_waiters();
