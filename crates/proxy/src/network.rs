@@ -21,6 +21,9 @@ use crate::listen::serve::Io;
 /// What an HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Most bytes that are read to tell the two versions of HTTP apart.
+const FIRST_READ: usize = 16 * 1024;
+
 /// The key under which a connection's state names the cluster of a TCP proxy.
 pub(crate) const TCP_CLUSTER: &str = "envoy.tcp_proxy.cluster";
 
@@ -132,7 +135,8 @@ pub(crate) async fn begins_http2<S: AsyncRead + Unpin>(stream: &mut Prefixed<S>)
         if common == PREFACE.len() {
             return true;
         }
-        match stream.fill(PREFACE.len()).await {
+        // A whole request in one read, as a rule: what follows takes over what was read.
+        match stream.fill(FIRST_READ).await {
             Ok(n) if n > 0 => {}
             _ => return false,
         }

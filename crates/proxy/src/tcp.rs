@@ -20,6 +20,7 @@ use weft_types::{Detail, Name, ResponseFlag, ResponseFlags};
 use crate::http::failure::Failure;
 use crate::istio::Report;
 use crate::listen::accepted::ConnFacts;
+use crate::listen::seldom::Seldom;
 use crate::listen::serve::Io;
 use crate::network::TCP_CLUSTER;
 use crate::upstream::cluster::ClusterRuntime;
@@ -117,19 +118,33 @@ async fn run(
             return false;
         }
     };
-    let connect::Opened { stream: mut upstream, local, counted: _counted, peer } = connected;
-    record.local = local;
+    let connect::Opened { stream: mut upstream, counted: _counted, peer } = connected;
+    // Only a log line tells it.
+    record.local = if config.access_log.is_empty() { None } else { upstream.local_address() };
     record.peer = peer;
     record.report = Report::open(worker, facts, record);
     let options = CopyOptions { idle: config.idle_timeout, ..CopyOptions::default() };
     let counts = Counts::default();
     let mut meter = &counts;
     let copying = io.copy_with(&mut upstream, options, &mut meter);
-    let report = tokio::select! {
-        biased;
-        report = copying => report,
-        () = now_and_then(record.report.as_mut(), &counts) => return false,
-        cut = cut_off(config, &cluster, &host) => {
+    let mut periodic = record.report.take();
+    let ended = {
+        let others = std::pin::pin!(async {
+            tokio::select! {
+                () = now_and_then(periodic.as_mut(), &counts) => None,
+                cut = cut_off(config, &cluster, &host) => cut,
+            }
+        });
+        tokio::select! {
+            biased;
+            report = copying => Ok(report),
+            cut = Seldom::new(others) => Err(cut),
+        }
+    };
+    record.report = periodic;
+    let report = match ended {
+        Ok(report) => report,
+        Err(cut) => {
             if let Some(flag) = cut {
                 record.flags.insert(flag);
             }

@@ -16,6 +16,8 @@ use weft_tables::access_log::AccessLog;
 use weft_tables::hcm::HttpManager;
 use weft_tables::listener::Listener;
 use weft_tables::tcp::TcpProxy;
+use weft_tables::tls::ServerTls;
+use weft_tls::ServerContext;
 use weft_types::Name;
 use weft_types::random::{Random, SplitMix};
 
@@ -49,6 +51,7 @@ pub(crate) struct Worker {
     http: RefCell<HashMap<(usize, usize), OwnedByTwo<HttpCounters>>>,
     tcp: RefCell<HashMap<usize, (Owner, Rc<TcpCounters>)>>,
     logs: RefCell<HashMap<usize, (Owner, Rc<Logs>)>>,
+    tls: RefCell<HashMap<usize, (Owner, Arc<ServerContext>)>>,
     /// Istio's metrics that it has seen so far.
     pub(crate) istio: crate::istio::Counts,
     /// Log files that this worker writes.
@@ -87,6 +90,7 @@ impl Worker {
             http: RefCell::default(),
             tcp: RefCell::default(),
             logs: RefCell::default(),
+            tls: RefCell::default(),
             sinks: Sinks::default(),
             connections: Cell::new(0),
             most: Cell::new(0),
@@ -176,6 +180,13 @@ impl Worker {
         self.tcp.borrow_mut().entry(Arc::as_ptr(config) as usize).or_insert_with(make).1.clone()
     }
 
+    /// The context that terminates TLS as configured. The process knows it by the whole configuration; here
+    /// it is found by where that is.
+    pub(crate) fn server_tls(&self, config: &Arc<ServerTls>) -> Arc<ServerContext> {
+        let make = || (owner(config), self.process.server_tls(config));
+        self.tls.borrow_mut().entry(Arc::as_ptr(config) as usize).or_insert_with(make).1.clone()
+    }
+
     /// The logs that a part of the configuration has.
     pub(crate) fn logs<T: Any + Send + Sync>(&self, of: &Arc<T>, configs: &[AccessLog]) -> Rc<Logs> {
         let key = Arc::as_ptr(of) as usize;
@@ -226,6 +237,7 @@ impl Worker {
         self.http.borrow_mut().retain(|_, (of, _)| of.iter().all(lives));
         self.tcp.borrow_mut().retain(|_, (config, _)| lives(config));
         self.logs.borrow_mut().retain(|_, (config, _)| lives(config));
+        self.tls.borrow_mut().retain(|_, (config, _)| lives(config));
     }
 
     /// Writes out what log lines wait.

@@ -5,4 +5,5 @@ pub(crate) mod active;
 pub(crate) mod follow;
 pub(crate) mod inspect;
 pub(crate) mod listener;
+pub(crate) mod seldom;
 pub(crate) mod serve;

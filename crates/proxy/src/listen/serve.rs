@@ -16,6 +16,7 @@ use weft_types::Name;
 use super::accepted::ConnFacts;
 use super::inspect::{InspectError, inspect};
 use super::listener::ListenerRuntime;
+use super::seldom::Seldom;
 use crate::drain::Drain;
 use crate::http::connection::{self, HttpConn};
 use crate::network;
@@ -25,7 +26,7 @@ use crate::upstream::connect::Stream as UpstreamStream;
 pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
     let worker = runtime.worker.clone();
     let listener = runtime.config.clone();
-    let local = accepted.stream.local_address().ok().and_then(|a| a.ip());
+    let local = accepted.local;
     let remote = accepted.peer.ip();
     let mut facts = ConnFacts {
         id: worker.next_connection_id(),
@@ -85,10 +86,12 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         // A chain that is changed or gone lets its connections end by themselves for some time.
         Some(life) => {
             let serving = through_chain(&runtime, chain.clone(), stream, facts, runtime.drain.or(life));
+            let mut serving = std::pin::pin!(serving);
+            let over = std::pin::pin!(life.over());
             tokio::select! {
                 biased;
-                () = serving => {}
-                () = life.over() => {}
+                () = &mut serving => {}
+                () = Seldom::new(over) => {}
             }
         }
     }
@@ -119,7 +122,7 @@ async fn through_chain(
     let Some(context) = &chain.tls else {
         return terminal(runtime, &chain, Io::Plain(stream), facts, drain).await;
     };
-    let acceptor = match runtime.worker.process.server_tls(context).acceptor() {
+    let acceptor = match runtime.worker.server_tls(context).acceptor() {
         Ok(acceptor) => acceptor,
         Err(error) => {
             tracing::warn!(listener = %facts.listener.name, %error, "TLS is not ready");
@@ -127,7 +130,9 @@ async fn through_chain(
             return;
         }
     };
-    match acceptor.accept(stream, chain.handshake_timeout.unwrap_or(NO_LIMIT)).await {
+    // In a box of its own, as is HTTP: connections that do without have no room for it.
+    let accepting = Box::pin(acceptor.accept(stream, chain.handshake_timeout.unwrap_or(NO_LIMIT)));
+    match accepting.await {
         Ok((stream, peer)) => {
             runtime.stats.tls(|s| s.handshake);
             if let Some(local) = &peer.local {
@@ -160,10 +165,16 @@ impl Io {
         options: CopyOptions,
         meter: &mut impl Meter,
     ) -> CopyReport {
+        use weft_net::copy::{copy, copy_sockets};
         let early = bytes::BytesMut::new();
-        match self {
-            Self::Plain(stream) => weft_net::copy::copy(stream, upstream, early, options, meter).await,
-            Self::Tls(stream) => weft_net::copy::copy(&mut **stream, upstream, early, options, meter).await,
+        match (self, upstream.socket()) {
+            (Self::Plain(stream), Some(upstream)) => {
+                let early = stream.take_prefix();
+                copy_sockets(stream.get_mut(), upstream, early, options, meter).await
+            }
+            (Self::Plain(stream), None) => copy(stream, upstream, early, options, meter).await,
+            (Self::Tls(stream), Some(upstream)) => copy(&mut **stream, upstream, early, options, meter).await,
+            (Self::Tls(stream), None) => copy(&mut **stream, upstream, early, options, meter).await,
         }
     }
 
@@ -196,7 +207,7 @@ async fn terminal(
     match &chain.terminal {
         Terminal::Http(manager) => {
             let conn = HttpConn::new(runtime.worker.clone(), manager.clone(), facts.clone(), drain);
-            http(conn, manager.codec, io, &facts).await;
+            Box::pin(http(conn, manager.codec, io, &facts)).await;
         }
         Terminal::Tcp(tcp) => crate::tcp::serve(runtime.worker.clone(), tcp.clone(), io, facts).await,
         Terminal::Echo => network::echo(io).await,

@@ -16,7 +16,7 @@ use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Breakers, Cluster, Discovery, Endpoint};
 use weft_tables::hcm::CodecOptions;
 use weft_tables::tls::ClientTls;
-use weft_tls::{ClientConnector, ContextError};
+use weft_tls::{ClientConnector, ClientContext, ContextError};
 use weft_types::{FractionalPercent, ResponseHead};
 
 use super::lease::PoolKey;
@@ -38,6 +38,8 @@ pub(crate) struct ClusterRuntime {
     pub(crate) freed: Rc<Notify>,
     process: Arc<Process>,
     health_seen: Cell<u64>,
+    /// Of the layers of its hosts: no more than the cluster has transports.
+    tls: RefCell<Vec<(Arc<ClientTls>, Arc<ClientContext>)>>,
 }
 
 impl std::fmt::Debug for ClusterRuntime {
@@ -68,6 +70,7 @@ impl ClusterRuntime {
             members_seen: RefCell::new(shared.members()),
             process,
             health_seen: Cell::new(0),
+            tls: RefCell::default(),
             shared,
         })
     }
@@ -82,7 +85,15 @@ impl ClusterRuntime {
 
     /// The connector of a TLS layer.
     pub(crate) fn client_tls(&self, config: &Arc<ClientTls>) -> Result<Arc<ClientConnector>, ContextError> {
-        self.process.client_tls(config).connector()
+        let mut contexts = self.tls.borrow_mut();
+        let known = contexts.iter().find(|(of, _)| Arc::ptr_eq(of, config));
+        if let Some((_, context)) = known {
+            return context.connector();
+        }
+        // Asking the process means comparing whole configurations.
+        let context = self.process.client_tls(config);
+        contexts.push((config.clone(), context.clone()));
+        context.connector()
     }
 
     /// Circuit breakers of a priority.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use weft_balance::HostHandle;
 use weft_codec::proxy_protocol::{Addresses, Format, Header, Tlvs};
 use weft_http::{AnyCodec, ClientConn, ConnOptions};
@@ -40,6 +40,14 @@ pub(crate) struct Wanted {
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Makes closing send a reset instead of an end.
     fn reset_on_close(&self);
+
+    /// This end's address, while the socket is connected.
+    fn local_address(&self) -> Option<SocketAddr>;
+
+    /// The socket itself, where no layer is on top of it.
+    fn socket(&mut self) -> Option<&mut weft_net::Stream> {
+        None
+    }
 }
 
 impl Stream for weft_net::Stream {
@@ -47,18 +55,29 @@ impl Stream for weft_net::Stream {
         // A socket that is gone already has nothing to reset.
         let _ = weft_net::Stream::reset_on_close(self);
     }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        weft_net::Stream::local_address(self).ok().and_then(|address| address.ip())
+    }
+
+    fn socket(&mut self) -> Option<&mut weft_net::Stream> {
+        Some(self)
+    }
 }
 
 impl Stream for weft_tls::ClientStream<Box<dyn Stream>> {
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();
     }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.get_ref().0.local_address()
+    }
 }
 
 /// A connection that is open and counted; it stops being counted when it is dropped.
 pub(crate) struct Opened {
     pub(crate) stream: Box<dyn Stream>,
-    pub(crate) local: Option<SocketAddr>,
     /// What TLS told of the other end; `None`: plaintext.
     pub(crate) peer: Option<Rc<PeerFacts>>,
     pub(crate) counted: Counted,
@@ -170,7 +189,8 @@ pub(crate) async fn http(
         high_watermark: (config.buffer_limit as usize).max(16 * 1024),
         ..ConnOptions::default()
     };
-    let Opened { stream, local, counted, peer } = opened;
+    let Opened { stream, counted, peer } = opened;
+    let local = stream.local_address();
     let peer = peer.map(|peer| peer as Rc<dyn std::any::Any>);
     let conn =
         ClientConn::new(CountedStream { stream, counted }, codec, options).with_local(local).with_note(peer);
@@ -206,7 +226,8 @@ pub(crate) async fn unseen(
     limit: Duration,
 ) -> Result<(Box<dyn Stream>, bool), Failure> {
     let protocol = Protocol { http: http2.is_some(), http2: http2.unwrap_or(false) };
-    let (stream, _, peer) = layers(cluster, host, None, Chosen::default(), None, protocol, limit).await?;
+    let layers = layers(cluster, host, None, Chosen::default(), None, protocol);
+    let (stream, peer) = timeout(limit, layers).await.map_err(|_| Failure::ConnectTimeout)??;
     Ok((stream, peer.is_some()))
 }
 
@@ -224,15 +245,15 @@ async fn open(
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
     let began = Instant::now();
     let deadline = began + config.connect_timeout;
-    let connect = layers(cluster, host, addresses, chosen, alpn, protocol, config.connect_timeout);
+    let connect = layers(cluster, host, addresses, chosen, alpn, protocol);
     let outcome = match timeout_at(deadline, connect).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::ConnectTimeout),
     };
     match outcome {
-        Ok((stream, local, peer)) => {
+        Ok((stream, peer)) => {
             cluster.stats.connected(began.elapsed());
-            Ok(Opened { stream, local, peer: peer.map(Rc::new), counted })
+            Ok(Opened { stream, peer: peer.map(Rc::new), counted })
         }
         Err(failure) => {
             cluster.stats.connect_failed(&failure);
@@ -248,7 +269,7 @@ struct Protocol {
     http2: bool,
 }
 
-type Layered = (Box<dyn Stream>, Option<SocketAddr>, Option<PeerFacts>);
+type Layered = (Box<dyn Stream>, Option<PeerFacts>);
 
 async fn layers(
     cluster: &Rc<ClusterRuntime>,
@@ -257,7 +278,6 @@ async fn layers(
     chosen: Chosen,
     alpn: Option<Vec<Box<str>>>,
     protocol: Protocol,
-    limit: Duration,
 ) -> Result<Layered, Failure> {
     let config = cluster.config();
     let Protocol { http, http2: wanted_http2 } = protocol;
@@ -275,10 +295,8 @@ async fn layers(
         }),
         ..UpstreamSocket::default()
     };
-    let stream = socket.connect(&to, limit).await.map_err(|error| {
-        if error.is_timeout() { Failure::ConnectTimeout } else { Failure::Connect(error.reason()) }
-    })?;
-    let local = stream.local_address().ok().and_then(|a| a.ip());
+    // Whoever wants these layers limits the time for all of them together.
+    let stream = socket.connect_unlimited(&to).await.map_err(|error| Failure::Connect(error.reason()))?;
     let mut stream: Box<dyn Stream> = Box::new(stream);
     let mut told = None;
     for layer in &host.state.key().transport.layers {
@@ -310,15 +328,9 @@ async fn layers(
                     names: &names,
                     address: host.endpoint.address.ip().map(|a| a.ip()),
                 };
-                let shaken = connector.connect(stream, options, limit).await;
+                let shaken = Box::pin(connector.connect_unlimited(stream, options)).await;
                 cluster.stats.handshake(shaken.is_ok());
-                let (secured, peer) = shaken.map_err(|error| {
-                    if error.is_timeout() {
-                        Failure::ConnectTimeout
-                    } else {
-                        Failure::Transport(error.reason())
-                    }
-                })?;
+                let (secured, peer) = shaken.map_err(|error| Failure::Transport(error.reason()))?;
                 told = Some(peer);
                 stream = Box::new(secured);
             }
@@ -327,5 +339,5 @@ async fn layers(
             }
         }
     }
-    Ok((stream, local, told))
+    Ok((stream, told))
 }
