@@ -92,7 +92,10 @@ fn said(words: &[&str]) -> Result<String> {
     let cpu = LOAD_CPU.to_string();
     let mut all = vec!["taskset", "-c", &cpu];
     all.extend(words);
-    let out = command(&all).output().with_context(|| format!("starting {}", words[0]))?;
+    let out = command(&all)
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .with_context(|| format!("starting {}", words[0]))?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     if !out.status.success() {
         bail!("{} failed: {text}{}", words.join(" "), String::from_utf8_lossy(&out.stderr));
