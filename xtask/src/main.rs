@@ -6,6 +6,9 @@
 //! | `tidy` | the rules of the code's structure |
 //! | `tools` | installs what tests need and the repository does not carry: real Envoy, cargo-deny |
 //! | `oracle` | the call table through Envoy and `weft-proxy` |
+//! | `crds` | the custom resource definitions of the chart `base`, from crates/crd |
+//! | `images` | container images as archives, without a registry |
+//! | `cluster` | a real Kubernetes on this machine: `up`, `down` |
 //! | `suite NAME` | longer runs, whose results are kept under `results/` |
 //! | `seeded` | bugs sown on purpose, which the oracle must notice |
 //! | `bench proxy` | CPU per request, latency, memory and start beside Envoy, nginx, haproxy and bare relays |
@@ -13,6 +16,9 @@
 
 mod bench;
 mod ci;
+mod cluster;
+mod crds;
+mod images;
 mod mesh;
 mod oracle;
 mod relay;
@@ -47,6 +53,12 @@ enum Task {
         /// Arguments of the oracle.
         arguments: Vec<String>,
     },
+    /// Writes the custom resource definitions of the chart `base`.
+    Crds,
+    /// Writes container images as archives; none is pulled from anywhere.
+    Images(images::Options),
+    /// A real Kubernetes on this machine; needs root.
+    Cluster(cluster::Options),
     /// Longer runs, whose results are kept.
     Suite {
         /// Which one; without it, the list.
@@ -85,6 +97,9 @@ fn main() -> Result<ExitCode> {
         Task::Tidy => tidy::run()?,
         Task::Tools => tools::install().map(|()| true)?,
         Task::Oracle { arguments } => oracle::run(&arguments)?,
+        Task::Crds => crds::write().map(|()| true)?,
+        Task::Images(options) => images::write(&options).map(|()| true)?,
+        Task::Cluster(options) => cluster::run(&options).map(|()| true)?,
         Task::Suite { name } => suite::run(name.as_deref())?,
         Task::Seeded { only } => seeded::run_all(&only)?,
         Task::Bench(options) => bench::run(&options)?,

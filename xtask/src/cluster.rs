@@ -1,0 +1,125 @@
+//! `cargo xtask cluster`: a real Kubernetes of one node on this machine, for tests. What runs is built from Debian
+//! packages and Go modules and kept under `target/cluster`; `tests/cluster` has the scripts.
+
+use crate::images::archive::{self, Entry, Image};
+use crate::shell::{command, must};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const SCRIPTS: &str = "tests/cluster";
+
+/// What to do with the cluster.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Builds what lacks.
+    Build,
+    /// Builds what lacks and starts a fresh cluster.
+    Up {
+        /// Only etcd and the API server.
+        #[arg(long)]
+        api: bool,
+        /// Folder of image archives, as `cargo xtask images` writes them, for the cluster's runtime.
+        #[arg(long, value_name = "DIR")]
+        images: Option<PathBuf>,
+        /// How kube-proxy sets its rules: iptables or nftables.
+        #[arg(long, default_value = "iptables")]
+        proxy_mode: String,
+    },
+    /// Gives image archives to a running cluster.
+    Load {
+        /// Folder of archives.
+        images: PathBuf,
+    },
+    /// Stops the cluster and throws its state away.
+    Down,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    match &options.what {
+        What::Build => build(),
+        What::Up { api, images, proxy_mode } => up(*api, images.as_deref(), proxy_mode),
+        What::Load { images } => load(images),
+        What::Down => must(script("down.sh")?),
+    }
+}
+
+/// Where everything is kept.
+pub(crate) fn home() -> Result<PathBuf> {
+    let home =
+        std::env::var_os("CLUSTER_HOME").map_or_else(|| PathBuf::from("target/cluster"), PathBuf::from);
+    let home = std::path::absolute(home)?;
+    // Kubelet and containerd put Unix sockets below it, whose paths end at 107 bytes.
+    if home.as_os_str().len() > 70 {
+        bail!("{} is too long a path for sockets; set CLUSTER_HOME to a shorter one", home.display());
+    }
+    Ok(home)
+}
+
+fn script(name: &str) -> Result<std::process::Command> {
+    let mut script = command(&["bash", &format!("{SCRIPTS}/{name}")]);
+    script.env("CLUSTER_HOME", home()?);
+    Ok(script)
+}
+
+fn build() -> Result<()> {
+    must(script("build.sh")?)?;
+    let home = home()?;
+    let images = home.join("img");
+    std::fs::create_dir_all(&images)?;
+    for name in ["pause", "coredns"] {
+        let program = home.join("bin").join(name);
+        let at = format!("/{name}");
+        let image = Image {
+            name: format!("localhost/weft-test/{name}:1"),
+            // CoreDNS opens port 53.
+            user: if name == "coredns" { "0:0" } else { "65534:65534" }.to_owned(),
+            entrypoint: vec![at.clone()],
+            environment: Vec::new(),
+            entries: BTreeMap::from([(at, Entry::File(program))]),
+        };
+        archive::write(&image, &images.join(format!("{name}.tar")))?;
+    }
+    Ok(())
+}
+
+fn up(api: bool, images: Option<&Path>, proxy_mode: &str) -> Result<()> {
+    build()?;
+    let mut up = script("up.sh")?;
+    up.env("PROXY_MODE", proxy_mode);
+    if api {
+        up.arg("api");
+    }
+    must(up)?;
+    images.map_or(Ok(()), load)
+}
+
+/// Imports archives into the cluster's container runtime.
+fn load(images: &Path) -> Result<()> {
+    let socket = home()?.join("run/containerd.sock").display().to_string();
+    let folder = std::fs::read_dir(images).with_context(|| format!("reading {}", images.display()))?;
+    let mut archives: Vec<PathBuf> =
+        folder.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    archives.retain(|path| path.extension().is_some_and(|end| end == "tar"));
+    archives.sort();
+    for path in archives {
+        must(command(&[
+            "ctr",
+            "-a",
+            &socket,
+            "-n",
+            "k8s.io",
+            "images",
+            "import",
+            &path.display().to_string(),
+        ]))?;
+    }
+    Ok(())
+}
