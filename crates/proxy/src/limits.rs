@@ -1,7 +1,18 @@
 //! Codec limits from configuration.
 
 use weft_codec::Limits;
+use weft_codec::http1::DEFAULT_RESPONSE_HEAD_BYTES;
 use weft_tables::hcm::{CodecOptions, HeaderCase};
+
+/// The limits toward a host. Envoy's HTTP/1 client takes heads of up to 80 KiB where nothing is said; that
+/// the default was said is not told apart, and the larger limit does no harm.
+pub(crate) fn of_upstream(options: &CodecOptions, http2: bool) -> Limits {
+    let limits = of(options, true);
+    if http2 || options.max_headers_kb != CodecOptions::default().max_headers_kb {
+        return limits;
+    }
+    Limits { max_head_bytes: DEFAULT_RESPONSE_HEAD_BYTES, ..limits }
+}
 
 /// The limits of one side's codecs.
 pub(crate) fn of(options: &CodecOptions, upstream: bool) -> Limits {

@@ -329,10 +329,11 @@ impl Downstream {
         plan.cluster.stats.responded(status, internal);
     }
 
-    /// `100 Continue` passes on; other interim responses end here, as in Envoy.
+    /// `100 Continue` passes on where the upstream is to say it; other interim responses end here, as in
+    /// Envoy.
     async fn interim(&mut self, head: &ResponseHead) -> Result<(), Stop> {
         self.deadlines.touch();
-        if head.status != 100 {
+        if head.status != 100 || !self.conn.manager.proxy_100_continue {
             return Ok(());
         }
         self.reply.head(head, false).await.map_err(Stop::Gone)

@@ -293,7 +293,9 @@ impl Downstream {
     /// Tells a client that waits for it to go on, unless the upstream is to tell it.
     async fn expect_continue(&mut self) -> Result<(), Stop> {
         let head = &mut self.record.request;
-        let waits = head.headers.get("expect").is_some_and(|e| e.eq_ignore_ascii_case(b"100-continue"));
+        // Two of them are another expectation, as in Envoy.
+        let expects = head.headers.get_joined(b"expect");
+        let waits = expects.is_some_and(|expects| expects.eq_ignore_ascii_case(b"100-continue"));
         if !waits || self.conn.manager.proxy_100_continue {
             return Ok(());
         }

@@ -180,7 +180,7 @@ pub(crate) async fn http(
     };
     cluster.stats.http_connection(http2);
     let config = cluster.config();
-    let limits = crate::limits::of(&config.http.options, true);
+    let limits = crate::limits::of_upstream(&config.http.options, http2);
     let scheme = if opened.peer.is_some() { "https" } else { "http" };
     let side = weft_codec::Side::Client;
     let codec =
