@@ -15,6 +15,7 @@ mod encoder;
 mod huffman;
 mod huffman_code;
 mod integer;
+mod known_names;
 mod static_table;
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,9 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Pieces below this size are copied together: one write beats one more slice.
-const COPY_BELOW: usize = 1024;
+/// Pieces below this size are copied together: moving a few KiB costs less than a slice of its own, the
+/// counting of who holds it, and the buffer that it keeps from being used again.
+const COPY_BELOW: usize = 4096;
 
 /// A queue of byte pieces for vectored writes: heads and small pieces are copied into a tail buffer,
 /// large body pieces are kept as they are.

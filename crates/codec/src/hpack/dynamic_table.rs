@@ -35,11 +35,13 @@ pub(super) struct DynamicTable {
     entries: VecDeque<Entry>,
     size: usize,
     max_size: usize,
+    /// Entries ever inserted: the number of the newest, as long as it is there.
+    inserted: u64,
 }
 
 impl DynamicTable {
     pub(super) fn new(max_size: usize) -> Self {
-        Self { entries: VecDeque::new(), size: 0, max_size }
+        Self { entries: VecDeque::new(), size: 0, max_size, inserted: 0 }
     }
 
     pub(super) fn max_size(&self) -> usize {
@@ -57,14 +59,24 @@ impl DynamicTable {
         self.make_room(0);
     }
 
-    /// Adds an entry; one larger than the table empties it (section 4.4).
-    pub(super) fn insert(&mut self, entry: Entry) {
+    /// Adds an entry and returns its number; one larger than the table empties it (section 4.4) and
+    /// has the number 0.
+    pub(super) fn insert(&mut self, entry: Entry) -> u64 {
         let size = entry.size();
         self.make_room(size);
-        if size <= self.max_size {
-            self.size += size;
-            self.entries.push_front(entry);
+        if size > self.max_size {
+            return 0;
         }
+        self.size += size;
+        self.entries.push_front(entry);
+        self.inserted += 1;
+        self.inserted
+    }
+
+    /// The index of the entry with that number, if it is still there.
+    pub(super) fn index_of(&self, number: u64) -> Option<usize> {
+        let age = usize::try_from(self.inserted.checked_sub(number)?).ok()?;
+        (age < self.entries.len()).then_some(age)
     }
 
     /// The entry at `index`, the newest being 0.
@@ -72,9 +84,9 @@ impl DynamicTable {
         self.entries.get(index).map(Entry::name_and_value)
     }
 
-    /// All entries, newest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.entries.iter().map(Entry::name_and_value)
+    /// The index of the newest entry with that name and value.
+    pub(super) fn find(&self, name: &[u8], value: &[u8]) -> Option<usize> {
+        self.entries.iter().map(Entry::name_and_value).position(|(n, v)| v == value && n == name)
     }
 
     fn make_room(&mut self, size: usize) {

@@ -1,8 +1,8 @@
 //! Fields to header blocks.
 
 use super::dynamic_table::{DynamicTable, Entry};
-use super::static_table::{self, Found};
-use super::{huffman, integer};
+use super::known_names::{self, Indexing, Known};
+use super::{huffman, integer, static_table};
 
 /// Largest dynamic table we use, whatever more the peer allows, bytes.
 const MAX_TABLE: usize = 4096;
@@ -12,28 +12,19 @@ const MAX_INDEXED: usize = 1536;
 /// it (RFC 7541 section 7.1.3), bytes.
 const SHORT_COOKIE: usize = 20;
 
-/// Whether a field enters the dynamic table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Indexing {
-    /// It comes again with the same value on this connection.
-    Index,
-    /// It differs each time.
-    Plain,
-    /// It is a secret: neither we nor any next hop should index it.
-    Never,
-}
-
 /// The sending half of HPACK for one connection.
 #[derive(Debug)]
 pub struct Encoder {
     table: DynamicTable,
+    /// By the number of a known name: the number of its newest entry in `table`; 0: none.
+    newest: [u64; known_names::COUNT],
     /// Size changes that the next block must begin with: the smallest since the last one, and the last.
     update: Option<(usize, usize)>,
 }
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { table: DynamicTable::new(MAX_TABLE), update: None }
+        Self { table: DynamicTable::new(MAX_TABLE), newest: [0; known_names::COUNT], update: None }
     }
 }
 
@@ -68,43 +59,53 @@ impl Encoder {
 
     /// Adds a field, whose name must be in lower case, to the block.
     pub fn field(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let found = static_table::find(name, value);
-        if let Some(Found::Field(index)) = found {
+        let Some((id, known)) = known_names::find(name) else {
+            literal(0x00, 4, None, name, value, out);
+            return;
+        };
+        if let Some(index) = in_static_table(known, value) {
             integer::write(index, 7, 0x80, out);
             return;
         }
-        let mut name_index = match found {
-            Some(Found::Name(index)) => Some(index),
-            _ => None,
+        let name_index = (known.first > 0).then_some(usize::from(known.first));
+        let indexing = match known.indexing {
+            Indexing::Cookie if value.len() < SHORT_COOKIE => Indexing::Never,
+            Indexing::Cookie => Indexing::Value,
+            indexing => indexing,
         };
-        let mut indexing = indexing(name, value);
-        if indexing == Indexing::Index {
-            for ((n, v), index) in self.table.iter().zip(static_table::LENGTH + 1..) {
-                if n == name {
-                    if v == value {
-                        integer::write(index, 7, 0x80, out);
-                        return;
-                    }
-                    name_index = name_index.or(Some(index));
-                }
+        match indexing {
+            Indexing::Never => literal(0x10, 4, name_index, name, value, out),
+            Indexing::Value | Indexing::Name if name.len() + value.len() <= MAX_INDEXED => {
+                self.indexed(id, indexing, name_index, (name, value), out);
             }
-            if name.len() + value.len() > MAX_INDEXED {
-                indexing = Indexing::Plain;
-            }
+            _ => literal(0x00, 4, name_index, name, value, out),
         }
-        let (bits, flags) = match indexing {
-            Indexing::Index => (6, 0x40),
-            Indexing::Plain => (4, 0x00),
-            Indexing::Never => (4, 0x10),
-        };
-        integer::write(name_index.unwrap_or(0), bits, flags, out);
-        if name_index.is_none() {
-            string(name, out);
+    }
+
+    /// Writes a field by the dynamic table where it is there, else brings it in.
+    fn indexed(
+        &mut self,
+        id: usize,
+        indexing: Indexing,
+        name_index: Option<usize>,
+        (name, value): (&[u8], &[u8]),
+        out: &mut Vec<u8>,
+    ) {
+        let newest = self.table.index_of(self.newest[id]);
+        let holds = |index: &usize| self.table.get(*index).is_some_and(|(_, v)| v == value);
+        // An older entry can only be there if a newer one is.
+        let same = newest.filter(holds).or_else(|| newest.and_then(|_| self.table.find(name, value)));
+        if let Some(index) = same {
+            integer::write(static_table::LENGTH + 1 + index, 7, 0x80, out);
+            return;
         }
-        string(value, out);
-        if indexing == Indexing::Index {
-            self.table.insert(Entry::new(name, value));
+        let known_index = newest.map(|index| static_table::LENGTH + 1 + index);
+        if let (Indexing::Name, Some(_)) = (indexing, known_index) {
+            literal(0x00, 4, known_index, name, value, out);
+            return;
         }
+        literal(0x40, 6, name_index.or(known_index), name, value, out);
+        self.newest[id] = self.table.insert(Entry::new(name, value));
     }
 
     #[cfg(test)]
@@ -113,49 +114,28 @@ impl Encoder {
     }
 }
 
-/// The table is small and each entry costs its insertion, so only what is known to repeat goes in.
-fn indexing(name: &[u8], value: &[u8]) -> Indexing {
-    match name {
-        b"authorization" | b"proxy-authorization" | b"set-cookie" => Indexing::Never,
-        b"cookie" if value.len() < SHORT_COOKIE => Indexing::Never,
-        b":authority"
-        | b":status"
-        | b":method"
-        | b":scheme"
-        | b":protocol"
-        | b"accept"
-        | b"accept-encoding"
-        | b"accept-language"
-        | b"access-control-allow-origin"
-        | b"cache-control"
-        | b"content-encoding"
-        | b"content-type"
-        | b"cookie"
-        | b"grpc-accept-encoding"
-        | b"grpc-encoding"
-        | b"grpc-status"
-        | b"server"
-        | b"strict-transport-security"
-        | b"te"
-        | b"trailer"
-        | b"user-agent"
-        | b"vary"
-        | b"via"
-        | b"x-envoy-attempt-count"
-        | b"x-envoy-decorator-operation"
-        | b"x-envoy-expected-rq-timeout-ms"
-        | b"x-envoy-internal"
-        | b"x-envoy-peer-metadata"
-        | b"x-envoy-peer-metadata-id"
-        | b"x-forwarded-host"
-        | b"x-forwarded-proto" => Indexing::Index,
-        _ => Indexing::Plain,
-    }
+/// The entry of the static table with that value.
+fn in_static_table(known: &Known, value: &[u8]) -> Option<usize> {
+    let first = usize::from(known.first);
+    (first..first + usize::from(known.entries))
+        .find(|index| static_table::get(*index).is_some_and(|(_, v)| v == value))
 }
 
-/// Writes a string, coded where that is shorter.
-fn string(text: &[u8], out: &mut Vec<u8>) {
-    let coded = huffman::encoded_length(text);
+/// Writes a field with its value, and its name where no index stands for that. What the table takes in
+/// is sent once, and coded where that is shorter; what comes with each message is sent as it is, which
+/// costs both ends less than the bytes it would save.
+fn literal(flags: u8, bits: u32, index: Option<usize>, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    let once = bits == 6;
+    integer::write(index.unwrap_or(0), bits, flags, out);
+    if index.is_none() {
+        string(name, once, out);
+    }
+    string(value, once, out);
+}
+
+/// Writes a string, with `code` coded where that is shorter.
+fn string(text: &[u8], code: bool, out: &mut Vec<u8>) {
+    let coded = if code { huffman::encoded_length(text) } else { text.len() };
     if coded < text.len() {
         integer::write(coded, 7, 0x80, out);
         huffman::encode(text, out);

@@ -74,84 +74,34 @@ pub(super) fn get(index: usize) -> Option<Field> {
     ENTRIES.get(index.checked_sub(1)?).copied()
 }
 
-/// Where a field stands in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// Name and value.
-    Field(usize),
-    /// The name alone.
-    Name(usize),
-}
-
-/// Looks a field up by its lower-case name.
-pub(super) fn find(name: &[u8], value: &[u8]) -> Option<Found> {
-    let first = first_of(name)?;
-    let same_name = ENTRIES.iter().zip(1..).skip(first - 1).take_while(|((n, _), _)| *n == name);
-    for ((_, v), index) in same_name {
-        if *v == value {
-            return Some(Found::Field(index));
+/// The index of the first entry of that name, counted from 1, and how many follow one another.
+pub(super) const fn span_of(name: &[u8]) -> (u8, u8) {
+    let (mut first, mut entries) = (0, 0);
+    let mut index = 0;
+    while index < LENGTH {
+        if same(ENTRIES[index].0, name) {
+            if entries == 0 {
+                first = index as u8 + 1;
+            }
+            entries += 1;
         }
+        index += 1;
     }
-    Some(Found::Name(first))
+    (first, entries)
 }
 
-/// The index of the first entry of that name.
-fn first_of(name: &[u8]) -> Option<usize> {
-    Some(match name {
-        b":authority" => 1,
-        b":method" => 2,
-        b":path" => 4,
-        b":scheme" => 6,
-        b":status" => 8,
-        b"accept-charset" => 15,
-        b"accept-encoding" => 16,
-        b"accept-language" => 17,
-        b"accept-ranges" => 18,
-        b"accept" => 19,
-        b"access-control-allow-origin" => 20,
-        b"age" => 21,
-        b"allow" => 22,
-        b"authorization" => 23,
-        b"cache-control" => 24,
-        b"content-disposition" => 25,
-        b"content-encoding" => 26,
-        b"content-language" => 27,
-        b"content-length" => 28,
-        b"content-location" => 29,
-        b"content-range" => 30,
-        b"content-type" => 31,
-        b"cookie" => 32,
-        b"date" => 33,
-        b"etag" => 34,
-        b"expect" => 35,
-        b"expires" => 36,
-        b"from" => 37,
-        b"host" => 38,
-        b"if-match" => 39,
-        b"if-modified-since" => 40,
-        b"if-none-match" => 41,
-        b"if-range" => 42,
-        b"if-unmodified-since" => 43,
-        b"last-modified" => 44,
-        b"link" => 45,
-        b"location" => 46,
-        b"max-forwards" => 47,
-        b"proxy-authenticate" => 48,
-        b"proxy-authorization" => 49,
-        b"range" => 50,
-        b"referer" => 51,
-        b"refresh" => 52,
-        b"retry-after" => 53,
-        b"server" => 54,
-        b"set-cookie" => 55,
-        b"strict-transport-security" => 56,
-        b"transfer-encoding" => 57,
-        b"user-agent" => 58,
-        b"vary" => 59,
-        b"via" => 60,
-        b"www-authenticate" => 61,
-        _ => return None,
-    })
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < a.len() {
+        if a[index] != b[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
 }
 
 #[cfg(test)]
@@ -159,13 +109,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_entry_is_found_at_its_own_index() {
+    fn entries_of_a_name_follow_one_another() {
         for index in 1..=LENGTH {
-            let (name, value) = get(index).unwrap();
-            assert_eq!(find(name, value), Some(Found::Field(index)));
+            let (name, _) = get(index).unwrap();
+            let (first, entries) = span_of(name);
+            assert!((first..first + entries).contains(&(index as u8)));
         }
-        assert_eq!(find(b":status", b"503"), Some(Found::Name(8)));
-        assert_eq!(find(b"x-request-id", b""), None);
+        assert_eq!(span_of(b":status"), (8, 7));
+        assert_eq!(span_of(b"x-request-id"), (0, 0));
         assert_eq!(get(0), None);
         assert_eq!(get(62), None);
     }

@@ -1,27 +1,46 @@
 //! What a field, a pseudo-header field and a path may hold (RFC 9113 sections 8.2 and 8.3), as
 //! Envoy 1.40 applies it.
 
-use weft_types::head::is_token_byte;
+/// The bytes of which something may consist.
+struct Bytes([bool; 256]);
+
+impl Bytes {
+    const fn of(bytes: &[u8]) -> Self {
+        Self([false; 256]).and(bytes)
+    }
+
+    const fn and(mut self, bytes: &[u8]) -> Self {
+        let mut index = 0;
+        while index < bytes.len() {
+            self.0[bytes[index] as usize] = true;
+            index += 1;
+        }
+        self
+    }
+
+    fn make_up(&self, text: &[u8]) -> bool {
+        text.iter().all(|b| self.0[usize::from(*b)])
+    }
+}
+
+const DIGITS: &[u8] = b"0123456789";
+const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+static NAME: Bytes = Bytes::of(b"!#$%&'*+-.^_`|~").and(DIGITS).and(LOWER);
+static TOKEN: Bytes = Bytes::of(b"!#$%&'*+-.^_`|~").and(DIGITS).and(LOWER).and(UPPER);
+static SCHEME: Bytes = Bytes::of(b"+-.").and(DIGITS).and(LOWER).and(UPPER);
+static AUTHORITY: Bytes = Bytes::of(b"-._~!$&'()*+,;=:[]%").and(DIGITS).and(LOWER).and(UPPER);
 
 /// Whether it is a name of an ordinary field: a token without upper-case letters.
 pub(super) fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|b| NAME_BYTES[usize::from(*b)])
+    !name.is_empty() && NAME.make_up(name)
 }
-
-static NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let special = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut index = 0;
-    while index < special.len() {
-        table[special[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
 
 /// Whether it is a field value: no control character but the tabulator.
 pub(super) fn is_value(value: &[u8]) -> bool {
-    value.iter().all(|b| matches!(b, b'\t' | 0x20..=0x7e | 0x80..))
+    // Looks at all bytes whatever comes, so that many are compared at once.
+    !value.iter().fold(false, |bad, b| bad | ((*b < 0x20) & (*b != b'\t')) | (*b == 0x7f))
 }
 
 /// The value without spaces and tabulators around it. The RFC calls such a field malformed; Envoy
@@ -43,23 +62,22 @@ pub(super) fn is_connection_specific(name: &[u8]) -> bool {
 
 /// Whether it is a method.
 pub(super) fn is_method(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|b| is_token_byte(*b))
+    !value.is_empty() && TOKEN.make_up(value)
 }
 
 /// Whether it is a scheme (RFC 3986 section 3.1).
 pub(super) fn is_scheme(value: &[u8]) -> bool {
-    value.first().is_some_and(u8::is_ascii_alphabetic)
-        && value.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
+    value.first().is_some_and(u8::is_ascii_alphabetic) && SCHEME.make_up(value)
 }
 
 /// Whether it is an authority without user information (RFC 9113 section 8.3.1).
 pub(super) fn is_authority(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(b))
+    !value.is_empty() && AUTHORITY.make_up(value)
 }
 
 /// Whether it has only bytes that a path may have: no space, no control character.
 pub(super) fn is_target(value: &[u8]) -> bool {
-    !value.is_empty() && value.iter().all(|b| matches!(b, 0x21..=0x7e | 0x80..))
+    !value.is_empty() && !value.iter().fold(false, |bad, b| bad | (*b <= 0x20) | (*b == 0x7f))
 }
 
 /// Reads a `content-length` value: digits only, below 2^64.
@@ -80,6 +98,19 @@ mod tests {
             [("a", "a"), (" a\t", "a"), ("a b", "a b"), ("", ""), (" \t ", ""), ("\ta b ", "a b")]
         {
             assert_eq!(trim(value.as_bytes()), trimmed.as_bytes());
+        }
+    }
+
+    #[test]
+    fn each_byte_has_its_place() {
+        let token = |b: u8| weft_types::head::is_token_byte(b);
+        for byte in 0..=255_u8 {
+            let text = [byte];
+            assert_eq!(is_method(&text), token(byte));
+            assert_eq!(is_name(&text), token(byte) && !byte.is_ascii_uppercase());
+            assert_eq!(is_value(&text), matches!(byte, b'\t' | 0x20..=0x7e | 0x80..));
+            assert_eq!(is_target(&text), matches!(byte, 0x21..=0x7e | 0x80..));
+            assert_eq!(is_scheme(&text), byte.is_ascii_alphabetic());
         }
     }
 
