@@ -84,6 +84,9 @@ pub(crate) fn run_all() -> Result<bool> {
         counted(oracle::prepare(&subject, None)?, count)
     });
 
+    steps.step("h2spec", |count| counted(command(&["cargo", "xtask", "h2spec"]), count));
+    steps.step("fuzz", |count| counted(command(&["cargo", "xtask", "fuzz"]), count));
+
     println!("\n{:32} {:>8}  result", "step", "seconds");
     for (name, good, took) in &steps.done {
         println!("{name:32} {:8.1}  {}", took.as_secs_f64(), if *good { "ok" } else { "FAILED" });
@@ -104,7 +107,7 @@ fn counted(command: Command, count: &mut Count) -> Result<bool> {
 }
 
 fn closing_line(line: &str) -> Option<Count> {
-    if !line.starts_with("test result:") && !line.starts_with("oracle:") {
+    if !["test result:", "oracle:", "h2spec:", "fuzz:"].iter().any(|start| line.starts_with(start)) {
         return None;
     }
     let before = |word: &str| -> Option<u64> {
@@ -119,11 +122,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closing_lines_of_both_runners_are_read() {
+    fn closing_lines_of_all_runners_are_read() {
         let cargo = closing_line("test result: ok. 12 passed; 3 failed; 0 ignored; 0 measured");
         let oracle = closing_line("oracle: 7 passed, 1 failed");
+        let spec = closing_line("h2spec: 7 passed, 1 failed (2 skipped by h2spec)");
         assert_eq!(cargo.map(|count| (count.passed, count.failed)), Some((12, 3)));
         assert_eq!(oracle.map(|count| (count.passed, count.failed)), Some((7, 1)));
+        assert_eq!(spec.map(|count| (count.passed, count.failed)), Some((7, 1)));
         assert!(closing_line("nothing: 7 passed").is_none());
     }
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 /// Name, what it is for, and how it is run.
 type Suite = (&'static str, &'static str, fn() -> Result<Command>);
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     ("self-check", "the whole call table, Envoy with itself, 1 and 2 workers", || {
         oracle::prepare(&["--self-check", "--quiet"], None)
     }),
@@ -28,6 +28,9 @@ const SUITES: [Suite; 7] = [
         mesh::changes("weft")
     }),
     ("mesh-changes-envoy", "the same with Envoy under our control plane", || mesh::changes("envoy")),
+    ("fuzz", "the codec's fuzz targets, ten minutes", || {
+        Ok(command(&["cargo", "xtask", "fuzz", "--seconds", "600", "--seed", "0"]))
+    }),
     ("bench-proxy", "CPU per request beside Envoy, nginx and a bare relay", || {
         Ok(command(&["cargo", "xtask", "bench", "proxy"]))
     }),

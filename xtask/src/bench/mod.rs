@@ -16,7 +16,6 @@ mod family;
 mod figures;
 mod generate;
 mod ground;
-mod instructions;
 mod kind;
 mod load;
 mod pki;
@@ -24,11 +23,9 @@ mod program;
 mod rounds;
 mod spec;
 mod table;
-mod targets;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use ground::{Ground, Own};
 use kind::Kind;
 use rounds::Length;
 use std::path::PathBuf;
@@ -46,8 +43,6 @@ pub(crate) struct Options {
 enum Bench {
     /// CPU per request, latency, memory and start of weft-proxy beside Envoy, nginx, haproxy and a bare relay.
     Proxy(ProxyOptions),
-    /// Instructions of one request on each path of weft-proxy, held against results/instructions.json.
-    Instructions(instructions::Options),
     /// Load generators, for `bench proxy`.
     #[command(hide = true)]
     Load(generate::Load),
@@ -95,7 +90,6 @@ struct ProxyOptions {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     match &options.bench {
         Bench::Proxy(options) => proxy(options).map(|()| true),
-        Bench::Instructions(options) => instructions::run(options),
         Bench::Load(load) => generate::load(load).map(|()| true),
         Bench::Serve(serve) => generate::serve(serve).map(|()| true),
     }
@@ -117,8 +111,7 @@ fn proxy(options: &ProxyOptions) -> Result<()> {
         paced_seconds: options.paced_seconds.unwrap_or(if quick { 0 } else { 2 }),
         warm_up: u64::from(!quick),
     };
-    let own = if options.no_build { Own::There } else { Own::Built };
-    let ground = Ground::prepare(options.weft.as_deref(), own)?;
+    let ground = ground::Ground::prepare(options.weft.as_deref(), !options.no_build)?;
     println!("{}", ground::machine());
     let mut all = Vec::new();
     for case in &cases {
@@ -134,9 +127,6 @@ fn proxy(options: &ProxyOptions) -> Result<()> {
         let ran = rounds::run(&ground, case, &kinds, length).with_context(|| case.name)?;
         table::print(&ran);
         all.push(ran);
-    }
-    if options.case.is_empty() {
-        targets::print(&all);
     }
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&table::json(&all))? + "\n";

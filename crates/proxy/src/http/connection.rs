@@ -232,7 +232,8 @@ async fn dispatch(exchange: Exchange, conn: &Rc<HttpConn>, http2: bool) {
     let end = exchange.body.is_end();
     let exchange = serve(exchange, conn.clone(), end);
     if http2 {
-        tokio::task::spawn_local(exchange);
+        // A task moves its future about when it is made and when it ends; this one is large.
+        tokio::task::spawn_local(Box::pin(exchange));
     } else {
         exchange.await;
     }

@@ -31,10 +31,10 @@ pub(super) struct Hop {
 enum Side {
     /// Alone between client and server.
     Lone,
-    /// Beside the client: plain in, mutual TLS out; with the port of HBONE, if that is between.
-    Client(Between, Option<u16>),
-    /// Beside the server: mutual TLS in, plain out; likewise.
-    Server(Between, Option<u16>),
+    /// Beside the client: plain in, mutual TLS out.
+    Client(Between),
+    /// Beside the server: mutual TLS in, plain out.
+    Server(Between),
 }
 
 /// Writes the files of a case, that of the proxy nearest to the backend first.
@@ -45,10 +45,8 @@ pub(super) fn hops(ground: &Ground, spec: &Spec, flavor: Flavor, upstream: u16) 
     match spec.hops {
         Hops::One => Ok(vec![write(ground, spec, flavor, Side::Lone, upstream)?]),
         Hops::Two(between) => {
-            // Where the server's proxy takes streams, on a host that all share.
-            let streams = if between == Between::Hbone { Some(ground.port()?) } else { None };
-            let server = write(ground, spec, flavor, Side::Server(between, streams), upstream)?;
-            let client = write(ground, spec, flavor, Side::Client(between, streams), server.port)?;
+            let server = write(ground, spec, flavor, Side::Server(between), upstream)?;
+            let client = write(ground, spec, flavor, Side::Client(between), server.port)?;
             Ok(vec![server, client])
         }
     }
@@ -57,8 +55,8 @@ pub(super) fn hops(ground: &Ground, spec: &Spec, flavor: Flavor, upstream: u16) 
 fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16) -> Result<Hop> {
     let (port, admin) = (ground.port()?, ground.port()?);
     let (account, direction) = match side {
-        Side::Client(..) => ("client", "OUTBOUND"),
-        Side::Lone | Side::Server(..) => ("server", "INBOUND"),
+        Side::Client(_) => ("client", "OUTBOUND"),
+        Side::Lone | Side::Server(_) => ("server", "INBOUND"),
     };
     let log = ground.path(&format!("access-{port}.log"));
     let network = if spec.carries == Carries::Tcp {
@@ -71,37 +69,23 @@ fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16
     if spec.chain == Chain::Istio {
         listener["traffic_direction"] = json!(direction);
     }
-    let mut listeners = Vec::new();
-    if spec.tls || matches!(side, Side::Server(..)) {
-        let secured = tls::downstream(&pki::issue(ground, account)?);
-        if let Side::Server(_, Some(streams)) = side {
-            // The chain above takes each stream as a connection of its own: clients are verified alike.
-            let chain = json!({"filters": [filters::hbone()], "transport_socket": secured});
-            listeners.push(json!({"name": "hbone", "address": address(streams), "filter_chains": [chain]}));
-        }
-        chain["transport_socket"] = secured;
+    if spec.tls || matches!(side, Side::Server(_)) {
+        chain["transport_socket"] = tls::downstream(&pki::issue(ground, account)?);
     }
     listener["filter_chains"] = json!([chain]);
-    listeners.push(listener);
     let mut backend = cluster("backend", upstream);
-    if matches!(spec.carries, Carries::Http2 | Carries::Grpc)
-        || matches!(side, Side::Client(Between::Http2, _))
-    {
+    if matches!(spec.carries, Carries::Http2 | Carries::Grpc) || side == Side::Client(Between::Http2) {
         backend["typed_extension_protocol_options"] = http2_options();
     }
-    if let Side::Client(between, streams) = side {
-        let secured = tls::upstream(&pki::issue(ground, account)?, between);
-        backend["transport_socket"] = match streams {
-            Some(port) => tls::hbone(&secured, port),
-            None => secured,
-        };
+    if let Side::Client(between) = side {
+        backend["transport_socket"] = tls::upstream(&pki::issue(ground, account)?, between);
     }
     let mut clusters = vec![backend];
     clusters.extend((0..spec.clusters).map(|n| cluster(&service(n), upstream)));
     let bootstrap = json!({
         "node": node(account),
         "admin": {"address": address(admin)},
-        "static_resources": {"listeners": listeners, "clusters": clusters},
+        "static_resources": {"listeners": [listener], "clusters": clusters},
     });
     let file = ground.write(&format!("bootstrap-{port}.json"), &bootstrap.to_string())?;
     Ok(Hop { file, port })
