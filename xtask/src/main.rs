@@ -10,6 +10,8 @@
 //! | `images` | container images as archives, without a registry |
 //! | `cluster` | a real Kubernetes on this machine: `up`, `down` |
 //! | `suite NAME` | longer runs, whose results are kept under `results/` |
+//! | `h2spec` | conformance of HTTP/2 listeners, by h2spec |
+//! | `fuzz` | the codec's fuzz targets, for a time |
 //! | `seeded` | bugs sown on purpose, which the oracle must notice |
 //! | `bench proxy` | CPU per request, latency, memory and start beside Envoy, nginx, haproxy and bare relays |
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
@@ -18,6 +20,8 @@ mod bench;
 mod ci;
 mod cluster;
 mod crds;
+mod fuzz;
+mod h2spec;
 mod images;
 mod mesh;
 mod oracle;
@@ -64,6 +68,14 @@ enum Task {
         /// Which one; without it, the list.
         name: Option<String>,
     },
+    /// Conformance of weft-proxy's HTTP/2 listeners, by h2spec.
+    H2spec {
+        /// Judges this program instead of a debug build of weft-proxy.
+        #[arg(long)]
+        proxy: Option<std::path::PathBuf>,
+    },
+    /// Feeds the codec's fuzz targets.
+    Fuzz(fuzz::Options),
     /// Sows bugs into a copy of weft-proxy and shows whether the call table notices.
     Seeded {
         /// Only bugs whose name contains this.
@@ -101,6 +113,8 @@ fn main() -> Result<ExitCode> {
         Task::Images(options) => images::write(&options).map(|()| true)?,
         Task::Cluster(options) => cluster::run(&options).map(|()| true)?,
         Task::Suite { name } => suite::run(name.as_deref())?,
+        Task::H2spec { proxy } => h2spec::run_all(proxy.as_deref())?,
+        Task::Fuzz(options) => fuzz::run_all(&options)?,
         Task::Seeded { only } => seeded::run_all(&only)?,
         Task::Bench(options) => bench::run(&options)?,
         Task::Relay { listen, upstream } => relay::run(&listen, &upstream).map(|()| true)?,

@@ -96,6 +96,13 @@ fn unpack_promtool() -> Result<()> {
     must(fetch)
 }
 
+/// Helm, which renders the charts: versions 3 and 4, from their Go modules.
+fn build_helm() -> Result<()> {
+    let mut build = command(&["bash", "tests/cluster/build.sh", "helm"]);
+    build.env("CLUSTER_HOME", crate::cluster::home()?);
+    must(build)
+}
+
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_packages(&PROGRAMS)?;

@@ -4,8 +4,8 @@
 //! h2spec ──h2c | TLS──► listener ──HTTP/1.1 | HTTP/2──► listener of the same process: a fixed answer
 //! ```
 //!
-//! Each listener is judged by itself: three ways to answer in cleartext, by prior knowledge; both
-//! scopes of a malformed message; TLS with ALPN.
+//! Each listener is judged by itself: cleartext by prior knowledge with HTTP/1.1 or HTTP/2 to the backend,
+//! both scopes of a malformed message, and TLS with ALPN.
 
 mod bootstrap;
 
@@ -55,7 +55,7 @@ pub(crate) fn run_all(proxy: Option<&Path>) -> Result<bool> {
         }
     };
     std::fs::create_dir_all(FOLDER)?;
-    let [answers, judged @ ..]: [u16; 6] = free_ports()?;
+    let [answers, judged @ ..]: [u16; 5] = free_ports()?;
     let listeners = bootstrap::listeners(judged);
     must_make_certificate()?;
     let path = format!("{FOLDER}/bootstrap.yaml");
