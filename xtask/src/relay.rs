@@ -32,6 +32,7 @@ async fn relay(client: TcpStream, upstream: &str) -> Result<()> {
         while let Ok(read @ 1..) = client_read.read(&mut buffer).await {
             server_write.write_all(&buffer[..read]).await?;
         }
+        server_write.shutdown().await?;
         anyhow::Ok(())
     };
     let down = async {
@@ -39,10 +40,8 @@ async fn relay(client: TcpStream, upstream: &str) -> Result<()> {
         while let Ok(read @ 1..) = server_read.read(&mut buffer).await {
             client_write.write_all(&buffer[..read]).await?;
         }
+        client_write.shutdown().await?;
         anyhow::Ok(())
     };
-    tokio::select! {
-        done = up => done,
-        done = down => done,
-    }
+    tokio::try_join!(up, down).map(|_| ())
 }

@@ -16,6 +16,7 @@ mod family;
 mod figures;
 mod generate;
 mod ground;
+mod instructions;
 mod kind;
 mod load;
 mod pki;
@@ -23,9 +24,11 @@ mod program;
 mod rounds;
 mod spec;
 mod table;
+mod targets;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use ground::{Ground, Own};
 use kind::Kind;
 use rounds::Length;
 use std::path::PathBuf;
@@ -43,6 +46,8 @@ pub(crate) struct Options {
 enum Bench {
     /// CPU per request, latency, memory and start of weft-proxy beside Envoy, nginx, haproxy and a bare relay.
     Proxy(ProxyOptions),
+    /// Instructions of one request on each path of weft-proxy, held against results/instructions.json.
+    Instructions(instructions::Options),
     /// Load generators, for `bench proxy`.
     #[command(hide = true)]
     Load(generate::Load),
@@ -90,6 +95,7 @@ struct ProxyOptions {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     match &options.bench {
         Bench::Proxy(options) => proxy(options).map(|()| true),
+        Bench::Instructions(options) => instructions::run(options),
         Bench::Load(load) => generate::load(load).map(|()| true),
         Bench::Serve(serve) => generate::serve(serve).map(|()| true),
     }
@@ -111,7 +117,8 @@ fn proxy(options: &ProxyOptions) -> Result<()> {
         paced_seconds: options.paced_seconds.unwrap_or(if quick { 0 } else { 2 }),
         warm_up: u64::from(!quick),
     };
-    let ground = ground::Ground::prepare(options.weft.as_deref(), !options.no_build)?;
+    let own = if options.no_build { Own::There } else { Own::Built };
+    let ground = Ground::prepare(options.weft.as_deref(), own)?;
     println!("{}", ground::machine());
     let mut all = Vec::new();
     for case in &cases {
@@ -127,6 +134,9 @@ fn proxy(options: &ProxyOptions) -> Result<()> {
         let ran = rounds::run(&ground, case, &kinds, length).with_context(|| case.name)?;
         table::print(&ran);
         all.push(ran);
+    }
+    if options.case.is_empty() {
+        targets::print(&all);
     }
     if let Some(path) = &options.json {
         let text = serde_json::to_string_pretty(&table::json(&all))? + "\n";

@@ -1,4 +1,4 @@
-//! Certificates of a mesh, made for each run: P-256, with SPIFFE names.
+//! Certificates of a mesh, made for each run: P-256, with SPIFFE names and those of hosts.
 
 use super::ground::Ground;
 use anyhow::{Context, Result};
@@ -42,7 +42,9 @@ pub(super) fn issue(ground: &Ground, account: &str) -> Result<Files> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, account);
         let id = format!("spiffe://cluster.local/ns/shop/sa/{account}");
-        params.subject_alt_names = vec![SanType::URI(Ia5String::try_from(id)?)];
+        let host = format!("{account}.shop.svc.cluster.local");
+        params.subject_alt_names =
+            vec![SanType::URI(Ia5String::try_from(id)?), SanType::DnsName(Ia5String::try_from(host)?)];
         let key = KeyPair::generate()?;
         let (chain, key) = (params.signed_by(&key, &issuer)?.pem(), key.serialize_pem());
         ground.write(&name("pem"), &chain)?;

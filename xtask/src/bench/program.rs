@@ -79,6 +79,23 @@ impl Program {
         self.memory("VmRSS:")
     }
 
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or does not end in time.
+    pub(super) fn end(&mut self) -> Result<()> {
+        let pid = i32::try_from(self.child.id())?;
+        nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)?;
+        let begun = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begun.elapsed() > PATIENCE {
+                bail!("process {pid} does not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     fn memory(&self, field: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let kilobytes = status

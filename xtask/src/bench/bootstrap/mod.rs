@@ -2,6 +2,7 @@
 //! filters, which Envoy's release does not carry, stand in `weft-proxy`'s alone.
 
 mod filters;
+mod hbone;
 mod tls;
 
 use super::ground::Ground;
@@ -31,10 +32,10 @@ pub(super) struct Hop {
 enum Side {
     /// Alone between client and server.
     Lone,
-    /// Beside the client: plain in, mutual TLS out.
-    Client(Between),
-    /// Beside the server: mutual TLS in, plain out.
-    Server(Between),
+    /// Beside the client: plain in, mutual TLS out; with the port of HBONE, if that is between.
+    Client(Between, Option<u16>),
+    /// Beside the server: mutual TLS in, plain out; likewise.
+    Server(Between, Option<u16>),
 }
 
 /// Writes the files of a case, that of the proxy nearest to the backend first.
@@ -45,8 +46,10 @@ pub(super) fn hops(ground: &Ground, spec: &Spec, flavor: Flavor, upstream: u16) 
     match spec.hops {
         Hops::One => Ok(vec![write(ground, spec, flavor, Side::Lone, upstream)?]),
         Hops::Two(between) => {
-            let server = write(ground, spec, flavor, Side::Server(between), upstream)?;
-            let client = write(ground, spec, flavor, Side::Client(between), server.port)?;
+            // Where the server's proxy takes streams, on a host that all share.
+            let streams = if between == Between::Hbone { Some(ground.port()?) } else { None };
+            let server = write(ground, spec, flavor, Side::Server(between, streams), upstream)?;
+            let client = write(ground, spec, flavor, Side::Client(between, streams), server.port)?;
             Ok(vec![server, client])
         }
     }
@@ -55,8 +58,8 @@ pub(super) fn hops(ground: &Ground, spec: &Spec, flavor: Flavor, upstream: u16) 
 fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16) -> Result<Hop> {
     let (port, admin) = (ground.port()?, ground.port()?);
     let (account, direction) = match side {
-        Side::Client(_) => ("client", "OUTBOUND"),
-        Side::Lone | Side::Server(_) => ("server", "INBOUND"),
+        Side::Client(..) => ("client", "OUTBOUND"),
+        Side::Lone | Side::Server(..) => ("server", "INBOUND"),
     };
     let log = ground.path(&format!("access-{port}.log"));
     let network = if spec.carries == Carries::Tcp {
@@ -69,23 +72,37 @@ fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16
     if spec.chain == Chain::Istio {
         listener["traffic_direction"] = json!(direction);
     }
-    if spec.tls || matches!(side, Side::Server(_)) {
-        chain["transport_socket"] = tls::downstream(&pki::issue(ground, account)?);
+    let mut listeners = Vec::new();
+    if spec.tls || matches!(side, Side::Server(..)) {
+        let secured = tls::downstream(&pki::issue(ground, account)?);
+        if let Side::Server(_, Some(streams)) = side {
+            // The chain above takes each stream as a connection of its own: clients are verified alike.
+            let chain = json!({"filters": [filters::hbone()], "transport_socket": secured});
+            listeners.push(json!({"name": "hbone", "address": address(streams), "filter_chains": [chain]}));
+        }
+        chain["transport_socket"] = secured;
     }
     listener["filter_chains"] = json!([chain]);
+    listeners.push(listener);
     let mut backend = cluster("backend", upstream);
-    if matches!(spec.carries, Carries::Http2 | Carries::Grpc) || side == Side::Client(Between::Http2) {
+    if matches!(spec.carries, Carries::Http2 | Carries::Grpc)
+        || matches!(side, Side::Client(Between::Http2, _))
+    {
         backend["typed_extension_protocol_options"] = http2_options();
     }
-    if let Side::Client(between) = side {
-        backend["transport_socket"] = tls::upstream(&pki::issue(ground, account)?, between);
+    if let Side::Client(between, streams) = side {
+        let secured = tls::upstream(&pki::issue(ground, account)?, between);
+        backend["transport_socket"] = match streams {
+            Some(port) => tls::hbone(&secured, port),
+            None => secured,
+        };
     }
     let mut clusters = vec![backend];
     clusters.extend((0..spec.clusters).map(|n| cluster(&service(n), upstream)));
     let bootstrap = json!({
         "node": node(account),
         "admin": {"address": address(admin)},
-        "static_resources": {"listeners": [listener], "clusters": clusters},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
     });
     let file = ground.write(&format!("bootstrap-{port}.json"), &bootstrap.to_string())?;
     Ok(Hop { file, port })

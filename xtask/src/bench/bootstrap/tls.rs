@@ -18,13 +18,20 @@ pub(super) fn upstream(files: &Files, between: Between) -> Value {
     let protocols: &[&str] = match between {
         Between::Http1 => &["istio-http/1.1", "istio", "http/1.1"],
         Between::Http2 => &["istio-h2", "istio", "h2"],
-        Between::Tcp => &["istio"],
-        Between::Hbone => &["h2"],
+        Between::Tcp | Between::Hbone => &["istio"],
     };
     json!({"name": "tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "sni": "outbound_.80_._.server.shop.svc.cluster.local",
         "common_tls_context": common(files, protocols),
+    }})
+}
+
+/// Of a cluster whose endpoint's proxy takes HBONE on that port, around what else would secure it.
+pub(super) fn hbone(secured: &Value, port: u16) -> Value {
+    json!({"name": "weft.transport_sockets.hbone", "typed_config": {
+        "@type": "type.googleapis.com/weft.hbone.v1.Upstream",
+        "port": port, "transport_socket": secured,
     }})
 }
 

@@ -34,4 +34,22 @@ pub(super) const CASES: &[Case] = &[
     )
     .unit("connection")
     .quick(&[Haproxy, Weft]),
+    Case::new(
+        "http1-large-down",
+        "HTTP/1.1, bodies of 1 MiB from the server",
+        HOP,
+        Backend::Files,
+        Load::Wrk { connections: 8, close: false, path: "/large", post: 0 },
+        &[Floor, Nginx, Haproxy, Envoy, Weft],
+    )
+    .unit("body"),
+    Case::new(
+        "http1-large-up",
+        "HTTP/1.1, bodies of 1 MiB to the server",
+        HOP,
+        Backend::Upload,
+        Load::Wrk { connections: 8, close: false, path: "/", post: 1 << 20 },
+        &[Floor, Nginx, Haproxy, Envoy, Weft],
+    )
+    .unit("body"),
 ];

@@ -1,15 +1,18 @@
 //! All cases, by family.
 
+mod footprint;
 mod hop;
 mod http2;
 mod tcp;
+mod tls;
+mod two_hops;
 
 use super::case::Case;
 use anyhow::{Result, bail};
 
 /// Every case, in the order in which they run.
 pub(super) fn all() -> Vec<Case> {
-    [hop::CASES, http2::CASES, tcp::CASES].concat()
+    [hop::CASES, http2::CASES, tcp::CASES, two_hops::CASES, tls::CASES, footprint::CASES].concat()
 }
 
 /// The cases of these names, or all.

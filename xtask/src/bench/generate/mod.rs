@@ -1,13 +1,18 @@
 //! Load generators and backends where wrk, h2load, iperf3 and nginx do not fit: hidden tasks of this
 //! program, run optimized and on the cpu of the load.
 
+mod grpc;
+mod handshakes;
 mod paced;
+mod pump;
 mod relay_h2;
+mod streams;
+mod upload;
 
 use super::load::Said;
-use super::program::address;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
 
 pub(crate) use relay_h2::run as relay_h2;
 
@@ -22,6 +27,10 @@ pub(super) struct Load {
 enum LoadKind {
     /// 1,000 requests/s of HTTP/1.1, open loop.
     Paced { port: u16, seconds: u64, path: String },
+    /// gRPC streams of 1,000 messages.
+    Streams { port: u16, seconds: u64 },
+    /// Mutual TLS handshakes, `full` or `resumed`, with the certificates of a folder.
+    Handshakes { port: u16, seconds: u64, mode: String, dir: PathBuf },
 }
 
 /// A backend.
@@ -35,6 +44,10 @@ pub(super) struct Serve {
 pub(super) fn load(load: &Load) -> Result<()> {
     let said = match &load.kind {
         LoadKind::Paced { port, seconds, path } => paced::run(*port, *seconds, path)?,
+        LoadKind::Streams { port, seconds } => streams::run(*port, *seconds)?,
+        LoadKind::Handshakes { port, seconds, mode, dir } => {
+            handshakes::run(*port, *seconds, mode == "resumed", dir)?
+        }
     };
     println!("{}", serde_json::to_string(&said)?);
     Ok(())
@@ -42,8 +55,27 @@ pub(super) fn load(load: &Load) -> Result<()> {
 
 /// Runs a backend until it is killed.
 pub(super) fn serve(serve: &Serve) -> Result<()> {
-    let _ = address(serve.port);
-    bail!("no backend `{}`", serve.kind)
+    match serve.kind.as_str() {
+        "grpc" => grpc::run(serve.port),
+        "upload" => upload::run(serve.port),
+        other => bail!("no backend `{other}`"),
+    }
+}
+
+/// So many calls of gRPC, one after another on one connection.
+///
+/// # Errors
+/// When one fails.
+pub(super) fn calls(port: u16, count: u64) -> Result<()> {
+    streams::calls(port, count)
+}
+
+/// So many handshakes, one after another.
+///
+/// # Errors
+/// When one fails.
+pub(super) fn shake_hands(port: u16, count: u64, resumed: bool, dir: &Path) -> Result<()> {
+    handshakes::count(port, count, resumed, dir)
 }
 
 /// What the latencies of requests, µs, come to.

@@ -1,10 +1,10 @@
 //! The floor of HTTP/2: a proxy of nothing but the crate `h2` on one thread. Requests go on to one
 //! connection upstream a client connection; heads are taken as they are but for what HTTP/2 demands.
 
+use super::pump::pump;
 use anyhow::Result;
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, client, server};
-use std::future::poll_fn;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Relays until killed.
@@ -73,20 +73,8 @@ async fn exchange(
 }
 
 async fn copy(mut from: RecvStream, mut to: SendStream<Bytes>) -> Result<()> {
-    while let Some(data) = from.data().await {
-        let mut data = data?;
-        from.flow_control().release_capacity(data.len())?;
-        let mut ended = from.is_end_stream();
-        while !data.is_empty() {
-            to.reserve_capacity(data.len());
-            let Some(granted) = poll_fn(|cx| to.poll_capacity(cx)).await else { return Ok(()) };
-            let part = data.split_to(granted?.min(data.len()));
-            ended &= data.is_empty();
-            to.send_data(part, ended && data.is_empty())?;
-        }
-        if ended {
-            return Ok(());
-        }
+    if pump(&mut from, &mut to, true).await? {
+        return Ok(());
     }
     match from.trailers().await? {
         Some(trailers) => to.send_trailers(trailers)?,

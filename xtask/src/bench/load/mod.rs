@@ -9,6 +9,7 @@ pub(super) use own::Said;
 
 use super::figures::Sample;
 use super::ground::Ground;
+use super::pki;
 use super::program::LOAD_CPU;
 use crate::shell::command;
 use anyhow::{Context, Result, bail};
@@ -65,6 +66,7 @@ impl Load {
             Self::Iperf { down } => iperf::run(port, seconds, down),
             Self::Streams => own::run(ground, &["streams", &port.to_string(), &seconds.to_string()]),
             Self::Handshakes { resumed } => {
+                pki::issue(ground, "client")?;
                 let mode = if resumed { "resumed" } else { "full" };
                 own::run(
                     ground,
@@ -90,7 +92,10 @@ fn said(words: &[&str]) -> Result<String> {
     let cpu = LOAD_CPU.to_string();
     let mut all = vec!["taskset", "-c", &cpu];
     all.extend(words);
-    let out = command(&all).output().with_context(|| format!("starting {}", words[0]))?;
+    let out = command(&all)
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .with_context(|| format!("starting {}", words[0]))?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     if !out.status.success() {
         bail!("{} failed: {text}{}", words.join(" "), String::from_utf8_lossy(&out.stderr));
