@@ -8,12 +8,12 @@
 mod entry;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::rc::Rc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

@@ -5,7 +5,7 @@
 //! one goes away unpolled, the others would sleep for ever. So the socket is always polled with the
 //! same waker, which wakes whoever registered here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
 /// Who waits. One slot each: an inline connection has one exchange at a time.
@@ -29,31 +29,48 @@ const ROLES: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct WakeSet {
     // A mutex, though all is on one thread, because a waker must be `Sync`; it is never contended.
-    slots: Mutex<[Option<Waker>; ROLES]>,
+    slots: Mutex<Slots>,
+}
+
+/// Wakers stay when they have been used: the same task mostly comes again, and need not be cloned then.
+#[derive(Debug, Default)]
+struct Slots {
+    wakers: [Option<Waker>; ROLES],
+    /// Which of them wait, a bit each.
+    waiting: u8,
 }
 
 impl WakeSet {
     /// Remembers the task for the role until the next wake.
     pub(crate) fn register(&self, role: Role, waker: &Waker) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut slots[role as usize] {
+        let mut slots = self.slots();
+        match &mut slots.wakers[role as usize] {
             Some(known) => known.clone_from(waker),
             empty => *empty = Some(waker.clone()),
         }
+        slots.waiting |= 1 << role as u8;
     }
 
     /// Wakes the task of one role.
     pub(crate) fn wake_role(&self, role: Role) {
-        let waker = self.slots.lock().unwrap_or_else(PoisonError::into_inner)[role as usize].take();
-        if let Some(waker) = waker {
-            waker.wake();
+        let mut slots = self.slots();
+        let bit = 1 << role as u8;
+        if slots.waiting & bit != 0 {
+            slots.waiting &= !bit;
+            if let Some(waker) = &slots.wakers[role as usize] {
+                waker.wake_by_ref();
+            }
         }
     }
 
     /// Forgets everyone, so that a pooled connection keeps no finished task's memory.
     pub(crate) fn clear(&self) {
-        let forgotten = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let forgotten = std::mem::take(&mut *self.slots());
         drop(forgotten);
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,9 +80,16 @@ impl Wake for WakeSet {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let waiting = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        for waker in waiting.into_iter().flatten() {
-            waker.wake();
+        let mut slots = self.slots();
+        let waiting = std::mem::take(&mut slots.waiting);
+        let mut woken: Option<&Waker> = None;
+        for (index, waker) in slots.wakers.iter().enumerate() {
+            let Some(waker) = waker.as_ref().filter(|_| waiting & (1 << index) != 0) else { continue };
+            // Mostly they are all of one task.
+            if !woken.is_some_and(|other| other.will_wake(waker)) {
+                waker.wake_by_ref();
+                woken = Some(waker);
+            }
         }
     }
 }

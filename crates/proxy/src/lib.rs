@@ -35,6 +35,7 @@ mod sidecar;
 mod stats;
 mod tcp;
 mod test_filters;
+mod timer;
 mod upkeep;
 mod upstream;
 mod worker;

@@ -1,7 +1,10 @@
 //! Counters of this worker, by what they count: handles resolved once, increments without lookup.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use tokio::time::Instant;
 use weft_balance::outlier::{Cause, Event, Verdict};
@@ -28,10 +31,27 @@ pub(crate) struct Counting {
     pub(crate) clusters: Arc<CountedClusters>,
 }
 
+/// Counters that filters name. A name is looked up in the registry once; filters and configurations have
+/// few of them.
+#[derive(Debug, Default)]
+struct Named(RefCell<HashMap<Box<str>, Counter>>);
+
+impl Named {
+    fn get(&self, name: &str, make: impl FnOnce() -> Counter) -> Counter {
+        if let Some(counter) = self.0.borrow().get(name) {
+            return *counter;
+        }
+        let counter = make();
+        self.0.borrow_mut().insert(name.into(), counter);
+        counter
+    }
+}
+
 /// Counts of a cluster.
 #[derive(Debug)]
 pub(crate) struct ClusterCounters {
     to: Counting,
+    named: Named,
     stats: ClusterStats,
     outlier: OutlierStats,
     statuses: StatusStats,
@@ -56,6 +76,7 @@ impl ClusterCounters {
             tls: TlsStats::new(&scope.part("ssl")),
             name: config.stat_name.clone(),
             _counts: counts,
+            named: Named::default(),
             to,
         }
     }
@@ -159,7 +180,8 @@ impl ClusterCounters {
 
     /// What a filter counted, relative to the cluster.
     pub(crate) fn filter_count(&self, name: &str, by: u64) {
-        self.to.shard.add(Scope::cluster(&self.to.registry, &self.name).counter(name), by);
+        let make = || Scope::cluster(&self.to.registry, &self.name).counter(name);
+        self.to.shard.add(self.named.get(name, make), by);
     }
 
     /// What outlier detection did.
@@ -225,6 +247,8 @@ pub(crate) struct HttpCounters {
     stats: HttpStats,
     listener: ListenerHttpStats,
     prefix: String,
+    named: Named,
+    process: Named,
 }
 
 impl HttpCounters {
@@ -238,6 +262,8 @@ impl HttpCounters {
                 &manager.stat_prefix,
             )),
             prefix: manager.stat_prefix.to_string(),
+            named: Named::default(),
+            process: Named::default(),
             to,
         }
     }
@@ -312,13 +338,14 @@ impl HttpCounters {
 
     /// What a filter counted, relative to the manager's prefix.
     pub(crate) fn filter_count(&self, name: &str, by: u64) {
-        let scope = Scope::http(&self.to.registry, &self.prefix);
-        self.to.shard.add(scope.counter(name), by);
+        let make = || Scope::http(&self.to.registry, &self.prefix).counter(name);
+        self.to.shard.add(self.named.get(name, make), by);
     }
 
     /// What a filter counted for the process, by a name of its configuration.
     pub(crate) fn process_count(&self, name: &str, by: u64) {
-        self.to.shard.add(Scope::root(&self.to.registry).counter(name), by);
+        let make = || Scope::root(&self.to.registry).counter(name);
+        self.to.shard.add(self.process.get(name, make), by);
     }
 }
 

@@ -24,6 +24,7 @@ use weft_types::random::{Random, SplitMix};
 use crate::log::{Logs, Sinks};
 use crate::process::Process;
 use crate::stats::{Counting, HttpCounters, TcpCounters};
+use crate::timer::Timers;
 use crate::upstream::cluster::ClusterRuntime;
 
 /// So many connections, and half of all, have ended when their memory is worth giving back.
@@ -45,6 +46,8 @@ pub(crate) struct Worker {
     clusters: RefCell<HashMap<Name, (u64, Rc<ClusterRuntime>)>>,
     /// Spare read buffers of all its connections.
     pub(crate) buffers: ReadBuffers,
+    /// Timers that exchanges hand on to each other.
+    pub(crate) timers: Rc<Timers>,
     date: RefCell<(u64, String)>,
     /// Where this worker counts.
     pub(crate) counting: Counting,
@@ -101,6 +104,7 @@ impl Worker {
             streams: Cell::new(0),
             clusters: RefCell::default(),
             buffers: ReadBuffers::default(),
+            timers: Rc::default(),
             date: RefCell::new((0, String::new())),
         })
     }

@@ -105,17 +105,22 @@ impl Passage {
         down.record.upstream.peer = lease.peer();
         down.record.upstream.local = lease.local();
         down.record.upstream.version = Some(lease.version());
-        let mut head = down.record.request.clone();
-        if let Some(asked) = &down.upgrade {
-            upgrade::for_upstream(asked, &mut head, lease.version());
-        }
+        let mut changed;
+        let head = match &down.upgrade {
+            None => &down.record.request,
+            Some(asked) => {
+                changed = down.record.request.clone();
+                upgrade::for_upstream(asked, &mut changed, lease.version());
+                &changed
+            }
+        };
         // An HTTP/1 upgrade request is a whole message; what follows the agreement is no body.
         let end = match &down.upgrade {
             Some(Upgrade::To(_)) => lease.version() < Version::Http2,
             Some(Upgrade::Connect) => false,
             None => self.body.is_empty(),
         };
-        match lease.send(&head, end).await {
+        match lease.send(head, end).await {
             Ok(halves) => {
                 let longest = plan.limits.upstream_stream.or(plan.cluster.config().http.max_stream_duration);
                 down.deadlines.set(Expired::UpstreamMax, longest.map(|limit| Instant::now() + limit));

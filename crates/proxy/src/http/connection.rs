@@ -161,13 +161,19 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     let mut counted = (0, 0);
     let mut served = 0u32;
     let mut last_call: Option<Instant> = None;
+    // Made once and polled again and again: setting up a timer or a watch for each request would cost more
+    // than the request's own decisions.
     let lost = crate::heartbeat::lost(handle.clone(), manager.options.keepalive.filter(|_| http2));
-    tokio::pin!(lost);
+    let idle = until_idle(&handle, &manager);
+    let late = until_head_is_late(&handle, &manager);
+    let old = until(manager.max_connection_duration.map(|d| began + d));
+    let drained = conn.drain.started();
+    tokio::pin!(lost, idle, late, old, drained);
     loop {
         let next = tokio::select! {
             biased;
             next = server.accept() => next,
-            () = until_idle(&handle, &manager), if !conn.closing.get() => {
+            () = &mut idle, if !conn.closing.get() => {
                 if handle.counters().received == 0 {
                     break;
                 }
@@ -177,18 +183,19 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                 last_call = Some(Instant::now() + manager.drain_timeout);
                 continue;
             }
-            () = until_head_is_late(&handle, &manager) => {
+            () = &mut late => {
+                late.set(until_head_is_late(&handle, &manager));
                 handle.refuse(HEAD_LATE, 408, "request header timeout");
                 conn.stats.inc(|s| s.downstream_rq_header_timeout);
                 continue;
             }
-            () = until(manager.max_connection_duration.map(|d| began + d)), if !conn.closing.get() => {
+            () = &mut old, if !conn.closing.get() => {
                 conn.closing.set(true);
                 server.start_drain(false);
                 last_call = Some(Instant::now() + manager.drain_timeout);
                 continue;
             }
-            () = conn.drain.started(), if !conn.closing.get() => {
+            () = &mut drained, if !conn.closing.get() => {
                 conn.closing.set(true);
                 server.start_drain(false);
                 last_call = Some(Instant::now() + manager.drain_timeout.min(conn.drain.time()));

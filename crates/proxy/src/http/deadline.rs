@@ -1,9 +1,14 @@
 //! The times by which something must have happened to an exchange.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::timer::{Timer, Timers};
 
 /// Which time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +32,11 @@ pub(crate) enum Expired {
 }
 
 /// The deadlines of an exchange. One timer serves them all: it sleeps to the earliest, and looks
-/// again when it wakes, so that activity costs a store and no timer operation.
+/// again when it wakes, so that activity costs a store and no timer operation. The timer is one that
+/// other exchanges used before and is armed still: a short exchange touches no timer wheel at all.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
+    timer: RefCell<Timer>,
     at: [Cell<Option<Instant>>; 8],
     idle: Cell<Option<Duration>>,
     try_idle: Cell<Option<Duration>>,
@@ -48,8 +55,9 @@ const ORDER: [Expired; 8] = [
 ];
 
 impl Deadlines {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant, timers: &Rc<Timers>) -> Self {
         Self {
+            timer: RefCell::new(Timer::new(timers.clone())),
             at: Default::default(),
             idle: Cell::new(None),
             try_idle: Cell::new(None),
@@ -90,17 +98,13 @@ impl Deadlines {
             .min_by_key(|(at, _)| *at)
     }
 
-    /// Waits until a deadline has passed. Deadlines set later than its first poll are seen when the
-    /// future is made anew, which each turn of a select does.
+    /// Waits until a deadline has passed. Safe to cancel; one task at a time may wait.
     pub(crate) async fn expired(&self) -> Expired {
-        loop {
-            let Some((at, _)) = self.earliest() else { return std::future::pending().await };
-            sleep_until(at).await;
-            if let Some((at, which)) = self.earliest()
-                && at <= Instant::now()
-            {
-                return which;
-            }
-        }
+        poll_fn(|cx| self.poll_expired(cx)).await
+    }
+
+    fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<Expired> {
+        let Some((at, which)) = self.earliest() else { return Poll::Pending };
+        self.timer.borrow_mut().poll_at(at, cx).map(|()| which)
     }
 }

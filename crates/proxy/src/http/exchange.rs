@@ -112,7 +112,7 @@ impl Passage {
         let worker = &conn.worker;
         conn.stats.request_began(head.version);
         let record = Record::new(head, SystemTime::now(), now);
-        let deadlines = Deadlines::new(now);
+        let deadlines = Deadlines::new(now, &worker.timers);
         let manager = &conn.manager;
         deadlines.set_idle(manager.stream_idle_timeout);
         deadlines.set(Expired::MaxDuration, manager.max_stream_duration.map(|d| now + d));

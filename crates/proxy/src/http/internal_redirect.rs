@@ -113,7 +113,7 @@ impl Passage {
         (record.response, record.trailers, record.detail) = (None, None, None);
         record.flags = ResponseFlags::NONE;
         record.bytes_sent = 0;
-        let deadlines = Deadlines::new(now);
+        let deadlines = Deadlines::new(now, &down.conn.worker.timers);
         deadlines.set_idle(down.idle_timeout());
         deadlines.set(Expired::MaxDuration, down.conn.manager.max_stream_duration.map(|limit| now + limit));
         down.deadlines = Rc::new(deadlines);

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use weft_balance::outlier::{Detector, Outcome};
 use weft_balance::{Balancer, Host, HostHandle, HostSet, NoHost, PickContext, Settings};
 use weft_http::{Pool, PoolOptions};
-use weft_state::{ClusterState, HealthFlag, HostKey, HostState, Priority};
+use weft_state::{ClusterState, HealthFlag, HostState, Priority};
 use weft_tables::address::SocketAddress;
 use weft_tables::cluster::{Breakers, Cluster, Discovery, Endpoint};
 use weft_tables::hcm::CodecOptions;
@@ -117,13 +117,7 @@ impl ClusterRuntime {
             host.has(HealthFlag::FailedActiveCheck) || host.has(HealthFlag::FailedOutlierCheck)
         };
         let failing: Vec<_> = self.state.hosts().into_iter().filter(|host| fails(host)).collect();
-        self.pool.retain(|key| {
-            let is = |host: &Arc<HostState>| {
-                let HostKey { address, transport } = host.key();
-                *address == key.destination && *transport == key.transport
-            };
-            !failing.iter().any(is)
-        });
+        self.pool.retain(|key| !failing.iter().any(|host| Arc::ptr_eq(host, &key.host)));
     }
 
     /// Lets go of all connections: the cluster is configured no more. Exchanges go on to their end.
@@ -141,7 +135,7 @@ impl ClusterRuntime {
             return;
         }
         let addresses: HashSet<&SocketAddress> = members.hosts().map(|host| &host.endpoint.address).collect();
-        self.pool.retain(|key| addresses.contains(&key.destination));
+        self.pool.retain(|key| addresses.contains(&key.host.key().address));
         *self.members_seen.borrow_mut() = members.clone();
     }
 

@@ -1,17 +1,18 @@
 //! The right to send one request on a connection: circuit breakers, the pool, the counts of a host.
 
 use std::cell::Cell;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 use weft_balance::HostHandle;
 use weft_http::{ClientConn, ConnError, RecvResponse, SendBody};
 use weft_state::host::HostGuard;
-use weft_state::{Permit, Priority};
-use weft_tables::address::SocketAddress;
-use weft_tables::cluster::{Transport, UpstreamVersion};
+use weft_state::{HostState, Permit, Priority};
+use weft_tables::cluster::UpstreamVersion;
 use weft_tls::PeerFacts;
 use weft_types::{RequestHead, Version};
 
@@ -22,20 +23,39 @@ use crate::http::failure::Failure;
 use crate::stats::ClusterCounters;
 
 /// What tells connections of a cluster apart (design 11.5): by whom, where to, how.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct PoolKey {
     /// Identity of the workload for which it is made; `None`: the proxy's own.
-    pub(crate) source: Option<std::sync::Arc<str>>,
-    /// Address.
-    pub(crate) destination: SocketAddress,
-    /// Layers on top of it.
-    pub(crate) transport: Transport,
+    pub(crate) source: Option<Arc<str>>,
+    /// Address and the layers on top of it. A cluster has one state for them while anybody holds it, so
+    /// that its place stands for both: comparing whole transports for each request would cost more than
+    /// the request.
+    pub(crate) host: Arc<HostState>,
     /// HTTP/2 is wanted.
     pub(crate) http2: bool,
     /// What the request decided about TLS.
     pub(crate) chosen: Chosen,
     /// Priority: each has its own breakers and pools.
     pub(crate) high: bool,
+}
+
+impl PartialEq for PoolKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.host, &other.host)
+            && (self.http2, self.high) == (other.http2, other.high)
+            && self.source == other.source
+            && self.chosen == other.chosen
+    }
+}
+
+impl Eq for PoolKey {}
+
+impl Hash for PoolKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (Arc::as_ptr(&self.host) as usize, self.http2, self.high).hash(state);
+        self.source.hash(state);
+        self.chosen.hash(state);
+    }
 }
 
 /// What a request wants of a connection.
@@ -71,7 +91,6 @@ impl ClusterRuntime {
         asked: Asked<'_>,
     ) -> Result<Lease, Failure> {
         let config = self.config();
-        let transport = &host.state.key().transport;
         let http2 = match config.http.version {
             UpstreamVersion::Http1 => false,
             UpstreamVersion::Http2 => true,
@@ -81,8 +100,7 @@ impl ClusterRuntime {
         };
         let key = PoolKey {
             source: None,
-            destination: host.endpoint.address.clone(),
-            transport: transport.clone(),
+            host: host.state.clone(),
             http2,
             chosen: asked.chosen.clone().complete(config, host, asked.authority),
             high: asked.priority == Priority::High,
