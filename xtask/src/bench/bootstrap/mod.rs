@@ -2,6 +2,7 @@
 //! filters, which Envoy's release does not carry, stand in `weft-proxy`'s alone.
 
 mod filters;
+mod hbone;
 mod tls;
 
 use super::ground::Ground;
