@@ -20,7 +20,7 @@ pub(crate) async fn tend_worker(worker: Rc<Worker>) {
 }
 
 /// Looks between two times that memory of former configurations is given back.
-const GIVE_BACK: u32 = 20;
+const GIVE_BACK: u32 = 5;
 
 /// Looks after what the process keeps.
 async fn tend_process(process: Arc<Process>) {
