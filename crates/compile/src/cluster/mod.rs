@@ -36,8 +36,8 @@ pub use pool::{HttpVersion, http_version};
 pub(crate) use render::HTTP_OPTIONS;
 pub use render::{Discovery, Intent};
 pub use tls::SYSTEM_ROOTS;
-pub(crate) use tls::TLS_MODE;
-pub use transport::{Mutual, Transport, takes_mutual_tls};
+pub(crate) use tls::{TLS_MODE, TUNNEL};
+pub use transport::{Mutual, Transport, takes_hbone, takes_mutual_tls};
 
 /// Adds the clusters of all that the proxy sees, and the endpoints of those that have them listed.
 pub fn resources(view: &View<'_>, set: &mut ResourceSet) {

@@ -19,6 +19,7 @@ use super::policy::Policy;
 use super::pool::{self, HttpVersion, NameFromRequest};
 use super::transport::{self, Transport};
 use super::{name, tls};
+use crate::capabilities::Flavor;
 use crate::filter::PEER_METADATA_FILTER;
 use crate::message::{ads, duration, structure, text};
 use crate::security::tls::PEER_EXCHANGE;
@@ -115,6 +116,7 @@ impl<'v> Intent<'v> {
             capabilities: view.proxy.capabilities,
             http: self.http,
             proxy_header: transport::proxy_header(&self.policy),
+            hbone: self.offers_hbone(view),
         };
         tls::apply(&mut cluster, &self.transport, offer);
         if view.proxy.capabilities.tcp_peer_metadata && self.transport.is_istio() {
@@ -130,6 +132,15 @@ impl<'v> Intent<'v> {
             cluster.typed_extension_protocol_options.insert(HTTP_OPTIONS.to_owned(), options);
         }
         cluster
+    }
+
+    /// Whether opaque connections may go as streams of HBONE: the proxy is ours, and the port may carry some.
+    #[must_use]
+    pub fn offers_hbone(&self, view: &View<'_>) -> bool {
+        view.proxy.capabilities.flavor == Flavor::Weft
+            && !self.port.protocol.is_http()
+            && transport::proxy_header(&self.policy).is_none()
+            && matches!(self.transport, Transport::Auto(_))
     }
 
     // Envoy's newer form of DNS clusters takes the same fields; tools for Istio read these.

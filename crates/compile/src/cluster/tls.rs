@@ -20,6 +20,7 @@ use weft_proto::envoy::extensions::transport_sockets::tls::v3::{
 };
 use weft_proto::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use weft_proto::google::protobuf::Struct;
+use weft_proto::hbone::{UPSTREAM, Upstream};
 
 use super::pool::HttpVersion;
 use super::transport::{Mutual, Transport};
@@ -32,6 +33,8 @@ use crate::security::tls::TLS_SOCKET;
 pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The key in an endpoint's metadata that chooses the socket, and its value for Istio's mutual TLS.
 pub(crate) const TLS_MODE: (&str, &str) = ("tlsMode", "istio");
+/// The same for HBONE, beside it.
+pub(crate) const TUNNEL: (&str, &str) = ("tunnel", "http");
 
 const RAW_SOCKET: &str = "envoy.transport_sockets.raw_buffer";
 const PROXY_SOCKET: &str = "envoy.transport_sockets.upstream_proxy_protocol";
@@ -42,6 +45,8 @@ pub(crate) struct Offer {
     pub(crate) capabilities: Capabilities,
     pub(crate) http: Option<HttpVersion>,
     pub(crate) proxy_header: Option<ProxyVersion>,
+    /// Opaque connections go as streams of HBONE to endpoints whose proxies take that.
+    pub(crate) hbone: bool,
 }
 
 /// Sets the transport sockets of a cluster.
@@ -57,10 +62,16 @@ pub(crate) fn apply(cluster: &mut Cluster, transport: &Transport<'_>, offer: Off
         Transport::Tls(tls, names) => cluster.transport_socket = Some(wrap(originate(tls, names, offer))),
         Transport::Auto(mutual) => {
             let (key, value) = TLS_MODE;
-            cluster.transport_socket_matches = vec![
+            if offer.hbone {
+                let both = structure([(key, text(value)), (TUNNEL.0, text(TUNNEL.1))]);
+                let config = Upstream { transport_socket: Some(istio(mutual, offer)), ..Upstream::default() };
+                let socket = source::transport_socket(UPSTREAM, &config);
+                cluster.transport_socket_matches = vec![chosen("hbone", both, socket)];
+            }
+            cluster.transport_socket_matches.extend([
                 chosen("tlsMode-istio", structure([(key, text(value))]), wrap(istio(mutual, offer))),
                 chosen("tlsMode-disabled", Struct::default(), wrap(raw())),
-            ];
+            ]);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use weft_api::istio::traffic_policy::{ClientTls, ClientTlsMode, ProxyVersion};
 use weft_model::MtlsMode;
-use weft_model::endpoint::Endpoint;
+use weft_model::endpoint::{Endpoint, EndpointAddress};
 use weft_model::mesh::MeshConfig;
 use weft_model::service::{Registry, Service, ServicePort};
 
@@ -12,6 +12,9 @@ use super::name;
 use super::policy::Policy;
 use super::pool::HttpVersion;
 use crate::view::View;
+
+/// Set on pods whose proxy takes HBONE on port 15008 (`http`).
+const TUNNEL_LABEL: &str = "networking.istio.io/tunnel";
 
 /// What calls are wrapped in.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +112,16 @@ pub fn takes_mutual_tls(view: &View<'_>, endpoint: &Endpoint) -> bool {
     endpoint.mtls
         && view.snapshot.peer_mtls(&endpoint.namespace, &endpoint.labels).of(endpoint.port)
             != MtlsMode::Disable
+}
+
+/// Whether an endpoint's proxy takes HBONE: its pod says so, as those of ambient proxies do, and the address is
+/// the proxy's own.
+#[must_use]
+pub fn takes_hbone(view: &View<'_>, endpoint: &Endpoint) -> bool {
+    endpoint.labels.get(TUNNEL_LABEL).is_some_and(|protocol| protocol == "http")
+        && matches!(endpoint.address, EndpointAddress::Ip(_))
+        && endpoint.network == view.proxy.network
+        && takes_mutual_tls(view, endpoint)
 }
 
 /// PROXY header that endpoints get first: version 1 or 2.

@@ -17,7 +17,7 @@ use weft_proto::envoy::config::core::v3 as core;
 use weft_proto::envoy::config::endpoint::v3 as proto;
 use weft_proto::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 
-use crate::cluster::{Intent, TLS_MODE, Transport, takes_mutual_tls};
+use crate::cluster::{Intent, TLS_MODE, TUNNEL, Transport, takes_hbone, takes_mutual_tls};
 use crate::message::{ip_address, pipe, socket_address, structure, text, u32_value};
 use crate::provenance::ISTIO;
 use crate::view::View;
@@ -135,7 +135,11 @@ fn metadata(
     }
     if matches!(intent.transport, Transport::Auto(_)) && takes_mutual_tls(view, endpoint) {
         let (key, value) = TLS_MODE;
-        metadata.insert(SOCKET_MATCH, structure([(key, text(value))]));
+        let mut pairs = vec![(key, text(value))];
+        if intent.offers_hbone(view) && takes_hbone(view, endpoint) {
+            pairs.push((TUNNEL.0, text(TUNNEL.1)));
+        }
+        metadata.insert(SOCKET_MATCH, structure(pairs));
     }
     metadata.into_iter().map(|(name, fields)| (name.to_owned(), fields)).collect()
 }

@@ -10,6 +10,9 @@
 //! others (SD-07). Without redirection (embedded mode, SC-06) each port has a listener of its own, on
 //! the workload's address.
 //!
+//! Our own proxies also take each other's opaque connections as streams of HBONE, on a listener that hands
+//! them to those above (`hbone`).
+//!
 //! # Invariants
 //! - Each port's chains follow from its protocol and its mode alone (`shape`): a STRICT port has no chain
 //!   that takes plaintext.
@@ -18,6 +21,7 @@
 
 mod chain;
 mod cluster;
+mod hbone;
 mod inspector;
 mod listener;
 mod port;
@@ -37,6 +41,7 @@ use crate::filter::Context;
 use crate::proxy::{Interception, Proxy};
 use crate::security::{TrustDomains, authorization};
 use crate::view::View;
+pub use hbone::CONNECT_TERMINATE;
 use port::InboundPort;
 
 /// Name of the listener that redirected traffic comes to.
@@ -120,6 +125,7 @@ pub fn resources(view: &View<'_>, set: &mut ResourceSet) {
 pub fn inbound(snapshot: &Snapshot, proxy: &Proxy) -> Inbound {
     let ground = Ground::new(snapshot, proxy);
     let ports = port::ports(&ground, snapshot);
-    let listeners = listener::listeners(&ground, &ports);
+    let mut listeners = listener::listeners(&ground, &ports);
+    listeners.extend(hbone::listener(&ground));
     Inbound { listeners, clusters: cluster::clusters(&ground, &ports) }
 }

@@ -5,6 +5,7 @@ mod bookinfo;
 mod egress;
 mod envoy;
 mod golden;
+mod hbone;
 mod laws;
 mod live;
 mod rules;

@@ -104,11 +104,11 @@ pub(crate) fn tables(set: &ResourceSet) -> Arc<Tables> {
     let mut tables = Tables { generation: 1, ..Tables::default() };
     for proto in unpack(set, type_url::LISTENER) {
         let listener = taken(convert::listener(&proto, &context));
-        tables.listeners.insert(listener.name.clone(), Arc::new(listener));
+        Arc::make_mut(&mut tables.listeners).insert(listener.name.clone(), Arc::new(listener));
     }
     for proto in unpack(set, type_url::ROUTE_CONFIGURATION) {
         let routes = taken(convert::route_config(&proto, &context));
-        tables.routes.insert(routes.name.clone(), Arc::new(routes));
+        Arc::make_mut(&mut tables.routes).insert(routes.name.clone(), Arc::new(routes));
     }
     let mut endpoints = HashMap::new();
     for proto in unpack::<ClusterLoadAssignment>(set, type_url::CLUSTER_LOAD_ASSIGNMENT) {
@@ -121,9 +121,9 @@ pub(crate) fn tables(set: &ResourceSet) -> Arc<Tables> {
         if let Discovery::Eds(name) = &cluster.discovery {
             cluster.discovery = Discovery::Static(endpoints[&**name].clone());
         }
-        tables.clusters.insert(cluster.name.clone(), Arc::new(cluster));
+        Arc::make_mut(&mut tables.clusters).insert(cluster.name.clone(), Arc::new(cluster));
     }
-    tables.endpoints = endpoints;
+    tables.endpoints = Arc::new(endpoints);
     Arc::new(tables)
 }
 
