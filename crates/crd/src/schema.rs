@@ -19,6 +19,10 @@ impl Schema {
         Value::Object(self.0.clone())
     }
 
+    fn into_json(self) -> Value {
+        Value::Object(self.0)
+    }
+
     pub(crate) fn set(mut self, keyword: &str, value: impl Into<Value>) -> Self {
         self.0.insert(keyword.to_owned(), value.into());
         self
@@ -39,7 +43,7 @@ impl Schema {
     /// A field that may be absent.
     pub(crate) fn field(mut self, name: &str, about: &str, schema: Self) -> Self {
         if let Value::Object(fields) = self.0.entry("properties").or_insert_with(|| json!({})) {
-            fields.insert(name.to_owned(), schema.about(about).to_json());
+            fields.insert(name.to_owned(), schema.about(about).into_json());
         }
         self
     }
@@ -133,7 +137,7 @@ pub(crate) fn object() -> Schema {
 
 /// A map with names of the user's own, whose values are alike.
 pub(crate) fn map(values: Schema) -> Schema {
-    object().set("additionalProperties", values.to_json())
+    object().set("additionalProperties", values.into_json())
 }
 
 /// A map of anything.
@@ -143,7 +147,7 @@ pub(crate) fn anything() -> Schema {
 
 /// A list of things that are alike.
 pub(crate) fn list(items: Schema) -> Schema {
-    Schema::of_type("array").set("items", items.to_json())
+    Schema::of_type("array").set("items", items.into_json())
 }
 
 #[cfg(test)]
