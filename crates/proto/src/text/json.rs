@@ -15,7 +15,6 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Document<'a>, 
     tree::check_length(text, limits)?;
     let mut cursor = Cursor { text, at: 0, counted: 0, place: Place { line: 1, column: 1 } };
     let mut tree = Tree::new(limits);
-    // What is expected next says how a closing bracket or a comma is to be taken; the tree knows the rest.
     let mut document = Document::default();
     loop {
         cursor.skip_between();
@@ -25,9 +24,9 @@ pub(crate) fn parse<'a>(text: &'a str, limits: &Limits) -> Result<Document<'a>, 
             b'{' | b'[' => {
                 cursor.at += 1;
                 if byte == b'{' {
-                    tree.begin_map(place, 0)?
+                    tree.begin_map(place, 0)?;
                 } else {
-                    tree.begin_list(place, 0)?
+                    tree.begin_list(place, 0)?;
                 }
                 None
             }
