@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// What Istio's injector puts on pods that speak mutual TLS; auto mTLS looks for it (CP rows).
 const TLS_MODE: (&str, &str) = ("security.istio.io/tlsMode", "istio");
 
+/// Says that the proxy takes HBONE (AM-06): each workload of ours has a proxy of ours.
+const TUNNEL: (&str, &str) = ("networking.istio.io/tunnel", "http");
+
 /// A pod: an application on 127.0.0.1 and a proxy on a pod address, or a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Workload {
@@ -37,6 +40,9 @@ impl Workload {
     pub(crate) fn all_labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.labels.clone();
         labels.insert(TLS_MODE.0.to_owned(), TLS_MODE.1.to_owned());
+        if self.bind.is_none() {
+            labels.insert(TUNNEL.0.to_owned(), TUNNEL.1.to_owned());
+        }
         labels
     }
 

@@ -20,7 +20,8 @@ pub(crate) async fn lost(handle: ConnHandle, pings: Option<(Duration, Duration)>
     }
 }
 
-async fn is_alive(handle: &ConnHandle, limit: Duration) -> bool {
+/// Whether the peer answers a ping in time.
+pub(crate) async fn is_alive(handle: &ConnHandle, limit: Duration) -> bool {
     let before = handle.heartbeat_acks();
     if !handle.heartbeat() {
         // Nothing was sent: the connection is over, or its protocol has no such thing.

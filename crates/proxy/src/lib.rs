@@ -21,6 +21,7 @@ mod counted;
 mod drain;
 mod dynamic;
 mod gauges;
+mod hbone;
 mod heartbeat;
 mod http;
 mod istio;

@@ -148,6 +148,7 @@ pub(crate) async fn echo(io: Io) {
     match io {
         Io::Plain(stream) => echo_stream(stream).await,
         Io::Tls(stream) => echo_stream(*stream).await,
+        Io::Tunnel(stream) => echo_stream(*stream).await,
     }
 }
 
@@ -169,6 +170,10 @@ pub(crate) async fn direct_response(io: Io, bytes: &Bytes) {
             let _ = stream.shutdown().await;
         }
         Io::Tls(mut stream) => {
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+        }
+        Io::Tunnel(mut stream) => {
             let _ = stream.write_all(bytes).await;
             let _ = stream.shutdown().await;
         }

@@ -204,6 +204,11 @@ impl Process {
         self.listeners.borrow().for_destination(to)
     }
 
+    /// The listener of that name.
+    pub(crate) fn listener_named(&self, name: &Name) -> Option<Arc<ActiveListener>> {
+        self.listeners.borrow().named(name)
+    }
+
     /// The context that terminates TLS as configured.
     pub(crate) fn server_tls(&self, config: &Arc<ServerTls>) -> Arc<ServerContext> {
         let mut contexts = lock(&self.server_tls);

@@ -27,6 +27,9 @@ use crate::upstream::cluster::ClusterRuntime;
 use crate::upstream::connect;
 use crate::worker::Worker;
 
+/// What a client of HBONE is told whose destination is not reached.
+const UNREACHED: u16 = 503;
+
 /// What became of a connection, for its log line.
 #[derive(Debug)]
 pub(crate) struct TcpRecord {
@@ -92,6 +95,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, config: Arc<TcpProxy>, mut io: Io,
     crate::http::report::tcp(&worker, &worker.logs(&config, &config.access_log), &facts, &record);
     if reset {
         io.reset_on_close();
+    } else {
+        io.refuse(UNREACHED).await;
     }
     drop(io);
 }
@@ -123,6 +128,7 @@ async fn run(
     record.local = if config.access_log.is_empty() { None } else { upstream.local_address() };
     record.peer = peer;
     record.report = Report::open(worker, facts, record);
+    io.agree().await;
     let options = CopyOptions { idle: config.idle_timeout, ..CopyOptions::default() };
     let counts = Counts::default();
     let mut meter = &counts;
@@ -247,7 +253,7 @@ async fn connect_host(
         record.attempts = attempt;
         record.host = Some(host.endpoint.address.clone());
         record.endpoint = Some(host.clone());
-        match connect::tcp(cluster, &host, facts, permit).await {
+        match crate::hbone::connect(worker, cluster, &host, facts, permit).await {
             Ok(opened) => {
                 cluster.observe(&host, Outcome::ConnectedFinal, &mut worker.dice());
                 return Ok((opened, host.state.clone()));

@@ -21,6 +21,7 @@ use weft_tls::ServerContext;
 use weft_types::Name;
 use weft_types::random::{Random, SplitMix};
 
+use crate::hbone::Tunnels;
 use crate::log::{Logs, Sinks};
 use crate::process::Process;
 use crate::stats::{Counting, HttpCounters, TcpCounters};
@@ -59,6 +60,8 @@ pub(crate) struct Worker {
     pub(crate) istio: crate::istio::Counts,
     /// Log files that this worker writes.
     pub(crate) sinks: Sinks,
+    /// Its connections that carry streams of HBONE.
+    pub(crate) tunnels: Tunnels,
     connections: Cell<usize>,
     /// Most connections since memory of former ones was last found too much.
     most: Cell<usize>,
@@ -95,6 +98,7 @@ impl Worker {
             logs: RefCell::default(),
             tls: RefCell::default(),
             sinks: Sinks::default(),
+            tunnels: Tunnels::new(&process),
             connections: Cell::new(0),
             most: Cell::new(0),
             idle: Notify::new(),
@@ -232,6 +236,7 @@ impl Worker {
         for (_, cluster) in self.clusters.borrow().values() {
             cluster.tend_pool();
         }
+        self.tunnels.tend();
         let now = self.connections.get();
         if self.most.get().saturating_sub(now) >= SLACK.max(now) {
             self.most.set(now);

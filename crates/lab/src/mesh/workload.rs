@@ -89,7 +89,10 @@ impl Mesh {
         ready: bool,
     ) -> Result<()> {
         let account = format!("bookinfo-{service}");
-        let labels = [("app", service), ("version", version), ("security.istio.io/tlsMode", "istio")];
+        let mut labels = vec![("app", service), ("version", version), ("security.istio.io/tlsMode", "istio")];
+        if self.plan.proxy == Proxy::Weft {
+            labels.push(("networking.istio.io/tunnel", "http"));
+        }
         let pod = objects::pod("default", name, &account, &labels, host.address, ready);
         Ok(std::fs::write(self.dir.path().join(format!("lab/{name}.yaml")), pod)?)
     }

@@ -72,14 +72,14 @@ impl Passage {
             None => Err(Failure::Overflow),
         };
         down.record.upstream.host = Some(host.endpoint.address.clone());
-        let Opened { stream, local, counted, .. } = match opened {
+        let Opened { stream, counted, .. } = match opened {
             Ok(opened) => opened,
             Err(failure) => {
                 down.record.upstream.transport_failure = failure.transport().map(str::to_owned);
                 return Ok(AttemptEnd::Failed(failure));
             }
         };
-        down.record.upstream.local = local;
+        down.record.upstream.local = stream.local_address();
         self.agree(plan, ResponseHead::new(200)).await?;
         let (read, write) = split(stream);
         self.carry(Up::Raw(write), Back::Raw(read, counted)).await;

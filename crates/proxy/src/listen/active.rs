@@ -174,6 +174,11 @@ impl ListenerSet {
         self.by_name.values()
     }
 
+    /// The listener of that name.
+    pub(crate) fn named(&self, name: &Name) -> Option<Arc<ActiveListener>> {
+        self.by_name.get(name).cloned()
+    }
+
     /// Whether none of the others listens on one of these addresses.
     pub(crate) fn check_free<'a>(
         others: impl Iterator<Item = &'a Arc<ActiveListener>>,

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::time::Instant;
 
 use weft_net::copy::Meter;
-use weft_net::{Accepted, CopyOptions, CopyReport, Prefixed, Stream};
+use weft_net::{Accepted, CopyOptions, CopyReport, Prefixed, Side, Stream};
 use weft_tables::chain::{ConnectionFacts, FilterChain, Terminal};
 use weft_tables::hcm::CodecType;
 use weft_tables::listener::Listener;
@@ -18,6 +18,7 @@ use super::inspect::{InspectError, inspect};
 use super::listener::ListenerRuntime;
 use super::seldom::Seldom;
 use crate::drain::Drain;
+use crate::hbone::{Tunnel, relay};
 use crate::http::connection::{self, HttpConn};
 use crate::network;
 use crate::upstream::connect::Stream as UpstreamStream;
@@ -98,7 +99,8 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
     stats.connection_ended();
 }
 
-fn choose(listener: &Listener, facts: &ConnFacts) -> Option<Arc<FilterChain>> {
+/// The chain that a connection gets.
+pub(crate) fn choose(listener: &Listener, facts: &ConnFacts) -> Option<Arc<FilterChain>> {
     let protocols: Vec<&str> = facts.protocols.iter().map(|p| &**p).collect();
     let address = |a: std::net::SocketAddr| (a.ip(), a.port());
     let known = ConnectionFacts {
@@ -151,10 +153,15 @@ async fn through_chain(
 /// Stands for no limit of a handshake: a day.
 const NO_LIMIT: std::time::Duration = std::time::Duration::from_secs(86_400);
 
+/// What a client of HBONE is told whom policy or configuration does not let in.
+const DENIED: u16 = 401;
+
 /// A downstream byte stream.
 pub(crate) enum Io {
     Plain(Prefixed<Stream>),
     Tls(Box<weft_tls::ServerStream<Prefixed<Stream>>>),
+    /// A stream of HBONE.
+    Tunnel(Box<Tunnel>),
 }
 
 impl Io {
@@ -167,6 +174,17 @@ impl Io {
     ) -> CopyReport {
         use weft_net::copy::{copy, copy_sockets};
         let early = bytes::BytesMut::new();
+        if let Some(tunnel) = upstream.tunnel() {
+            let (side, idle) = (Side::A, options.idle);
+            return match self {
+                Self::Plain(stream) => {
+                    let early = stream.take_prefix();
+                    relay(stream.get_mut(), tunnel, side, early, idle, meter).await
+                }
+                Self::Tls(stream) => relay(&mut **stream, tunnel, side, early, idle, meter).await,
+                Self::Tunnel(stream) => relay(&mut **stream, tunnel, side, early, idle, meter).await,
+            };
+        }
         match (self, upstream.socket()) {
             (Self::Plain(stream), Some(upstream)) => {
                 let early = stream.take_prefix();
@@ -175,12 +193,33 @@ impl Io {
             (Self::Plain(stream), None) => copy(stream, upstream, early, options, meter).await,
             (Self::Tls(stream), Some(upstream)) => copy(&mut **stream, upstream, early, options, meter).await,
             (Self::Tls(stream), None) => copy(&mut **stream, upstream, early, options, meter).await,
+            (Self::Tunnel(tunnel), Some(upstream)) => {
+                relay(upstream, tunnel, Side::B, early, options.idle, meter).await
+            }
+            (Self::Tunnel(tunnel), None) => {
+                relay(upstream, tunnel, Side::B, early, options.idle, meter).await
+            }
+        }
+    }
+
+    /// Tells a client that waits for it that its destination is reached.
+    pub(crate) async fn agree(&mut self) {
+        if let Self::Tunnel(tunnel) = self {
+            tunnel.agree().await;
+        }
+    }
+
+    /// Tells a client that waits for it that its destination is not reached, and why by a status.
+    pub(crate) async fn refuse(&mut self, status: u16) {
+        if let Self::Tunnel(tunnel) = self {
+            tunnel.refuse(status).await;
         }
     }
 
     /// Makes closing send a reset.
-    pub(crate) fn reset_on_close(&self) {
+    pub(crate) fn reset_on_close(&mut self) {
         let socket = match self {
+            Self::Tunnel(tunnel) => return tunnel.reset(),
             Self::Plain(stream) => stream.get_ref(),
             Self::Tls(stream) => stream.get_ref().0.get_ref(),
         };
@@ -189,10 +228,11 @@ impl Io {
     }
 }
 
-async fn terminal(
+/// Runs what the chain has after its transport.
+pub(crate) async fn terminal(
     runtime: &Rc<ListenerRuntime>,
     chain: &Arc<FilterChain>,
-    io: Io,
+    mut io: Io,
     mut facts: ConnFacts,
     drain: Drain,
 ) {
@@ -201,9 +241,13 @@ async fn terminal(
         if let Terminal::Tcp(tcp) = &chain.terminal {
             crate::tcp::denied(&runtime.worker, tcp, &facts);
         }
+        io.refuse(DENIED).await;
         return;
     };
     let facts = Rc::new(facts);
+    if !matches!(chain.terminal, Terminal::Tcp(_) | Terminal::Close) {
+        io.agree().await;
+    }
     match &chain.terminal {
         Terminal::Http(manager) => {
             let conn = HttpConn::new(runtime.worker.clone(), manager.clone(), facts.clone(), drain);
@@ -212,7 +256,11 @@ async fn terminal(
         Terminal::Tcp(tcp) => crate::tcp::serve(runtime.worker.clone(), tcp.clone(), io, facts).await,
         Terminal::Echo => network::echo(io).await,
         Terminal::DirectResponse(bytes) => network::direct_response(io, bytes).await,
-        Terminal::Hbone(_) | Terminal::Close => {}
+        Terminal::Hbone(config) => {
+            let (runtime, tls) = (runtime.clone(), chain.tls.clone());
+            Box::pin(crate::hbone::serve(runtime, config.clone(), tls, io, facts, drain)).await;
+        }
+        Terminal::Close => io.refuse(DENIED).await,
     }
 }
 
@@ -244,6 +292,19 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
                 }
             };
             connection::run(conn, *stream, http2, bytes::BytesMut::new()).await;
+        }
+        Io::Tunnel(tunnel) => {
+            let mut stream = Prefixed::new(*tunnel);
+            let http2 = match codec {
+                CodecType::Http1 => false,
+                CodecType::Http2 => true,
+                CodecType::Auto => match detect(&conn, &mut stream).await {
+                    Some(http2) => http2,
+                    None => return,
+                },
+            };
+            let (prefix, stream) = stream.into_parts();
+            connection::run(conn, stream, http2, prefix).await;
         }
     }
 }

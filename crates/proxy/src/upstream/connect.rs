@@ -21,6 +21,7 @@ use weft_tls::{ConnectOptions, PeerFacts};
 
 use super::chosen::Chosen;
 use super::cluster::ClusterRuntime;
+use crate::hbone::Tunnel;
 use crate::heartbeat;
 use crate::http::failure::Failure;
 use crate::listen::accepted::ConnFacts;
@@ -46,6 +47,11 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
 
     /// The socket itself, where no layer is on top of it.
     fn socket(&mut self) -> Option<&mut weft_net::Stream> {
+        None
+    }
+
+    /// The stream of HBONE that it is, if it is one.
+    fn tunnel(&mut self) -> Option<&mut Tunnel> {
         None
     }
 }
@@ -217,6 +223,16 @@ pub(crate) async fn tcp(
     open(cluster, host, addresses, chosen, None, Protocol { http: false, http2: false }, permit).await
 }
 
+/// A connection for opaque bytes to the endpoint itself, which is counted elsewhere.
+pub(crate) async fn direct(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    facts: &ConnFacts,
+) -> Result<Layered, Failure> {
+    let chosen = Chosen::by_filters(&facts.state).complete(cluster.config(), host, "");
+    layers(cluster, host, None, chosen, None, Protocol { http: false, http2: false }).await
+}
+
 /// Opens a connection for a health check, which neither circuit breakers nor counters see. The flag
 /// tells whether it is encrypted.
 pub(crate) async fn unseen(
@@ -240,12 +256,21 @@ async fn open(
     protocol: Protocol,
     permit: Permit,
 ) -> Result<Opened, Failure> {
+    counted(cluster, host, permit, layers(cluster, host, addresses, chosen, alpn, protocol)).await
+}
+
+/// Counts what `connect` makes as a connection to the host, within the cluster's time to connect.
+pub(crate) async fn counted(
+    cluster: &Rc<ClusterRuntime>,
+    host: &HostHandle,
+    permit: Permit,
+    connect: impl Future<Output = Result<Layered, Failure>>,
+) -> Result<Opened, Failure> {
     let config = cluster.config();
     cluster.stats.connecting();
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
     let began = Instant::now();
     let deadline = began + config.connect_timeout;
-    let connect = layers(cluster, host, addresses, chosen, alpn, protocol);
     let outcome = match timeout_at(deadline, connect).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Failure::ConnectTimeout),
@@ -253,7 +278,7 @@ async fn open(
     match outcome {
         Ok((stream, peer)) => {
             cluster.stats.connected(began.elapsed());
-            Ok(Opened { stream, peer: peer.map(Rc::new), counted })
+            Ok(Opened { stream, peer, counted })
         }
         Err(failure) => {
             cluster.stats.connect_failed(&failure);
@@ -269,7 +294,8 @@ struct Protocol {
     http2: bool,
 }
 
-type Layered = (Box<dyn Stream>, Option<PeerFacts>);
+/// A stream with all its layers, and what TLS told of the other end.
+pub(crate) type Layered = (Box<dyn Stream>, Option<Rc<PeerFacts>>);
 
 async fn layers(
     cluster: &Rc<ClusterRuntime>,
@@ -307,7 +333,10 @@ async fn layers(
                 let bytes = header.write().map_err(|e| Failure::Connect(e.to_string()))?;
                 stream.write_all(&bytes).await.map_err(|e| Failure::Connect(e.to_string()))?;
             }
-            TransportLayer::Tls(context) => {
+            // HBONE carries opaque connections; others, and those that come too early for it, go to the
+            // endpoint itself.
+            layer @ (TransportLayer::Tls(_) | TransportLayer::Hbone(_)) => {
+                let Some(context) = layer.tls() else { continue };
                 let connector =
                     cluster.client_tls(context).map_err(|error| Failure::Connect(error.to_string()))?;
                 let mut names: Vec<&str> = chosen.sans.iter().map(|name| &**name).collect();
@@ -331,10 +360,10 @@ async fn layers(
                 let shaken = Box::pin(connector.connect_unlimited(stream, options)).await;
                 cluster.stats.handshake(shaken.is_ok());
                 let (secured, peer) = shaken.map_err(|error| Failure::Transport(error.reason()))?;
-                told = Some(peer);
+                told = Some(Rc::new(peer));
                 stream = Box::new(secured);
             }
-            TransportLayer::Hbone(_) | TransportLayer::Internal => {
+            TransportLayer::Internal => {
                 return Err(Failure::Connect("this transport is not supported yet".into()));
             }
         }
