@@ -3,6 +3,9 @@
 use super::HpackError;
 use super::huffman_code::{CODES, EOS, SHORT, SORTED, SPANS};
 
+/// Bits of the longest code.
+const LONGEST_CODE: u32 = 30;
+
 /// Bytes that `text` takes when coded.
 pub(super) fn encoded_length(text: &[u8]) -> usize {
     let bits: usize = text.iter().map(|b| usize::from(CODES[usize::from(*b)].length)).sum();
@@ -34,6 +37,8 @@ pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
 /// # Errors
 /// EOS within the string, or padding that is not the start of EOS or longer than 7 bits.
 pub(super) fn decode(mut input: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
+    // No code is shorter than 5 bits.
+    out.reserve(input.len() * 8 / 5);
     // The next bits, left-aligned; `count` of them are real.
     let mut held = 0_u64;
     let mut count = 0_u32;
@@ -43,6 +48,17 @@ pub(super) fn decode(mut input: &[u8], out: &mut Vec<u8>) -> Result<(), HpackErr
             held |= u64::from(*byte) << (56 - count);
             count += 8;
             input = rest;
+        }
+        // What is held serves several symbols.
+        while count >= LONGEST_CODE {
+            let (symbol, length) = next_symbol(held);
+            let Ok(byte) = u8::try_from(symbol) else { return Err(HpackError::InvalidHuffman) };
+            out.push(byte);
+            held <<= length;
+            count -= length;
+        }
+        if !input.is_empty() {
+            continue;
         }
         let (symbol, length) = next_symbol(held);
         if length > count {
