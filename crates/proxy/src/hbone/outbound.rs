@@ -43,7 +43,8 @@ pub(crate) async fn connect(
         return connect::tcp(cluster, host, facts, permit).await;
     }
     connect::counted(cluster, host, permit, async {
-        match open(worker, cluster, hbone, *address, to, facts).await {
+        // In a box: each opaque connection, also one without HBONE, would have room for it.
+        match Box::pin(open(worker, cluster, hbone, *address, to, facts)).await {
             Ok(layered) => Ok(layered),
             Err(NoTunnel::Failed(failure)) => Err(failure),
             Err(NoTunnel::Unreachable(failure)) => {

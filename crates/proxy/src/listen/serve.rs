@@ -132,7 +132,8 @@ async fn through_chain(
             return;
         }
     };
-    // In a box of its own, as is HTTP: connections that do without have no room for it.
+    // In a box of its own, as is HTTP: connections that do without have no room for it, and each kind has
+    // as much as it needs.
     let accepting = Box::pin(acceptor.accept(stream, chain.handshake_timeout.unwrap_or(NO_LIMIT)));
     match accepting.await {
         Ok((stream, peer)) => {
@@ -251,7 +252,7 @@ pub(crate) async fn terminal(
     match &chain.terminal {
         Terminal::Http(manager) => {
             let conn = HttpConn::new(runtime.worker.clone(), manager.clone(), facts.clone(), drain);
-            Box::pin(http(conn, manager.codec, io, &facts)).await;
+            http(conn, manager.codec, io, &facts).await;
         }
         Terminal::Tcp(tcp) => crate::tcp::serve(runtime.worker.clone(), tcp.clone(), io, facts).await,
         Terminal::Echo => network::echo(io).await,
@@ -276,7 +277,7 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
                 },
             };
             let (prefix, stream) = stream.into_parts();
-            connection::run(conn, stream, http2, prefix).await;
+            Box::pin(connection::run(conn, stream, http2, prefix)).await;
         }
         Io::Tls(stream) => {
             let agreed = facts.peer.as_ref().and_then(|p| p.alpn.clone());
@@ -288,10 +289,10 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
                     let mut stream = Prefixed::new(*stream);
                     let Some(http2) = detect(&conn, &mut stream).await else { return };
                     let (prefix, stream) = stream.into_parts();
-                    return connection::run(conn, stream, http2, prefix).await;
+                    return Box::pin(connection::run(conn, stream, http2, prefix)).await;
                 }
             };
-            connection::run(conn, *stream, http2, bytes::BytesMut::new()).await;
+            Box::pin(connection::run(conn, *stream, http2, bytes::BytesMut::new())).await;
         }
         Io::Tunnel(tunnel) => {
             let mut stream = Prefixed::new(*tunnel);
@@ -304,7 +305,7 @@ async fn http(conn: Rc<HttpConn>, codec: CodecType, io: Io, facts: &ConnFacts) {
                 },
             };
             let (prefix, stream) = stream.into_parts();
-            connection::run(conn, stream, http2, prefix).await;
+            Box::pin(connection::run(conn, stream, http2, prefix)).await;
         }
     }
 }

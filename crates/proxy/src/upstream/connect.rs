@@ -266,6 +266,8 @@ pub(crate) async fn counted(
     permit: Permit,
     connect: impl Future<Output = Result<Layered, Failure>>,
 ) -> Result<Opened, Failure> {
+    // Held in one place: a future that is moved while it is awaited has room for both places.
+    let connect = std::pin::pin!(connect);
     let config = cluster.config();
     cluster.stats.connecting();
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
