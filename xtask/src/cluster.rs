@@ -37,6 +37,12 @@ enum What {
         /// Folder of archives.
         images: PathBuf,
     },
+    /// The charts on a running cluster, by Helm 3 and 4.
+    Charts {
+        /// Waits for the control plane's pods too; the cluster must have its image.
+        #[arg(long)]
+        wait: bool,
+    },
     /// Stops the cluster and throws its state away.
     Down,
 }
@@ -47,6 +53,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         What::Build => build(),
         What::Up { api, images, proxy_mode } => up(*api, images.as_deref(), proxy_mode),
         What::Load { images } => load(images),
+        What::Charts { wait } => {
+            let mut charts = script("charts.sh")?;
+            charts.env("WAIT", if *wait { "--wait" } else { "" });
+            must(charts)
+        }
         What::Down => must(script("down.sh")?),
     }
 }
