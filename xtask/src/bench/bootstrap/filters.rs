@@ -24,11 +24,6 @@ pub(super) fn tcp(direction: &str) -> Value {
     )])
 }
 
-/// Where streams of HBONE end.
-pub(super) fn hbone() -> Value {
-    typed("hbone", "weft.hbone.v1.Terminate", json!({"stat_prefix": "hbone"}))
-}
-
 /// For HTTP.
 pub(super) fn http(spec: &Spec, flavor: Flavor, direction: &str, log: &str) -> Value {
     let istio = spec.chain == Chain::Istio;

@@ -77,8 +77,7 @@ fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16
         let secured = tls::downstream(&pki::issue(ground, account)?);
         if let Side::Server(_, Some(streams)) = side {
             // The chain above takes each stream as a connection of its own: clients are verified alike.
-            let chain = json!({"filters": [filters::hbone()], "transport_socket": secured});
-            listeners.push(json!({"name": "hbone", "address": address(streams), "filter_chains": [chain]}));
+            listeners.push(hbone::listener(streams, &secured));
         }
         chain["transport_socket"] = secured;
     }
@@ -93,7 +92,7 @@ fn write(ground: &Ground, spec: &Spec, flavor: Flavor, side: Side, upstream: u16
     if let Side::Client(between, streams) = side {
         let secured = tls::upstream(&pki::issue(ground, account)?, between);
         backend["transport_socket"] = match streams {
-            Some(port) => tls::hbone(&secured, port),
+            Some(port) => hbone::upstream(port, &secured),
             None => secured,
         };
     }

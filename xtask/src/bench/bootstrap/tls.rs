@@ -27,14 +27,6 @@ pub(super) fn upstream(files: &Files, between: Between) -> Value {
     }})
 }
 
-/// Of a cluster whose endpoint's proxy takes HBONE on that port, around what else would secure it.
-pub(super) fn hbone(secured: &Value, port: u16) -> Value {
-    json!({"name": "weft.transport_sockets.hbone", "typed_config": {
-        "@type": "type.googleapis.com/weft.hbone.v1.Upstream",
-        "port": port, "transport_socket": secured,
-    }})
-}
-
 fn common(files: &Files, protocols: &[&str]) -> Value {
     json!({
         "alpn_protocols": protocols,

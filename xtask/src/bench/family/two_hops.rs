@@ -49,6 +49,14 @@ pub(super) const CASES: &[Case] = &[
         .paced()
         .quick(PAIRS),
     pair(
+        "two-tcp-hbone",
+        "mTLS pair, opaque TCP: ours over HBONE, Envoy's as it does",
+        Spec::pair(Between::Hbone),
+        Load::WRK,
+        PAIRS,
+    )
+    .paced(),
+    pair(
         "two-http-new",
         "mTLS pair, HTTP/2 between, a new client connection each time",
         Spec::pair(Between::Http2),
