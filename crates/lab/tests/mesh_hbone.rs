@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use weft_lab::mesh::call;
 use weft_lab::mesh::capture::Capture;
 use weft_lab::mesh::{Mesh, Plan, Proxy};
@@ -44,9 +44,14 @@ async fn opaque(proxy: Proxy, hbone: bool) -> Result<()> {
     let ratings = mesh.workload("ratings-v1")?.host.address;
     let headers = [("host", "ledger"), ("connection", "close")];
     let ask = || call::get(host, LEDGER.into(), "/ratings/0", &headers);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while !ask().await.is_ok_and(|answer| answer.status == 200) {
-        ensure!(Instant::now() < deadline, "the opaque service is not served: {:?}", ask().await);
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        // A call that comes too early goes to an address that nobody has, and waits there.
+        let answer = timeout(Duration::from_secs(1), ask()).await;
+        if matches!(&answer, Ok(Ok(answer)) if answer.status == 200) {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the opaque service is not served: {answer:?}");
         sleep(Duration::from_millis(50)).await;
     }
     let capture = Capture::begin(mesh.hub())?;
@@ -66,7 +71,8 @@ async fn opaque(proxy: Proxy, hbone: bool) -> Result<()> {
     if hbone {
         ensure!((streams, direct) == (1, 0), "{CALLS} calls by {streams} connections, {direct} of their own");
     } else {
-        ensure!((streams, direct) == (0, CALLS), "{CALLS} calls: {streams} by HBONE, {direct} of their own");
+        // The end of a call before may still pass.
+        ensure!(streams == 0 && direct >= CALLS, "{CALLS} calls: {streams} by HBONE, {direct} of their own");
     }
     Ok(())
 }
