@@ -31,9 +31,7 @@ pub const CONSUMED_HEADERS: [&str; 7] = [
 
 /// Removes the fields that [`RetryState::new`] has read.
 pub fn consume_headers(headers: &mut Headers) {
-    for name in CONSUMED_HEADERS {
-        headers.remove(name);
-    }
+    headers.remove_all(&CONSUMED_HEADERS);
 }
 
 /// How a try ended.

@@ -9,12 +9,17 @@ use bytes::{Buf, Bytes, BytesMut};
 /// counting of who holds it, and the buffer that it keeps from being used again.
 const COPY_BELOW: usize = 4096;
 
+/// Memory that an empty queue keeps.
+const TAIL_KEPT: usize = 8 * 1024;
+
 /// A queue of byte pieces for vectored writes: heads and small pieces are copied into a tail buffer,
 /// large body pieces are kept as they are.
 #[derive(Debug, Default)]
 pub struct Output {
     sealed: VecDeque<Bytes>,
-    tail: BytesMut,
+    tail: Vec<u8>,
+    /// How much of the tail has been written.
+    tail_at: usize,
     length: usize,
 }
 
@@ -65,7 +70,8 @@ impl Output {
 
     /// Fills `slices` with what waits, oldest first; returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pieces = self.sealed.iter().map(|p| &p[..]).chain(std::iter::once(&self.tail[..]));
+        let tail = self.tail.get(self.tail_at..).unwrap_or_default();
+        let pieces = self.sealed.iter().map(|p| &p[..]).chain(std::iter::once(tail));
         let mut count = 0;
         for (slot, piece) in slices.iter_mut().zip(pieces.filter(|p| !p.is_empty())) {
             *slot = IoSlice::new(piece);
@@ -79,7 +85,7 @@ impl Output {
         self.length -= written;
         while written > 0 {
             let Some(front) = self.sealed.front_mut() else {
-                self.tail.advance(written);
+                self.tail_at += written;
                 break;
             };
             if written < front.len() {
@@ -89,8 +95,10 @@ impl Output {
             written -= front.len();
             self.sealed.pop_front();
         }
-        if self.length == 0 && self.tail.is_empty() {
+        if self.length == 0 {
             self.tail.clear();
+            self.tail.shrink_to(TAIL_KEPT);
+            self.tail_at = 0;
         }
     }
 
@@ -106,8 +114,10 @@ impl Output {
     }
 
     fn seal_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.sealed.push_back(self.tail.split().freeze());
+        let mut piece = Bytes::from(std::mem::take(&mut self.tail));
+        piece.advance(std::mem::take(&mut self.tail_at).min(piece.len()));
+        if !piece.is_empty() {
+            self.sealed.push_back(piece);
         }
     }
 }

@@ -12,15 +12,13 @@ use weft_types::{Detail, Name, ResponseFlags};
 use crate::limiters::Limiters;
 use crate::peers::{Node, Peers};
 
-/// Facts of the connection and the request that do not change: named attributes that policies read.
+/// Facts of the connection: named attributes that policies read. All its requests share them.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// Peer address of the socket.
     pub direct_remote: Option<SocketAddr>,
     /// Peer address after the PROXY protocol.
     pub source: Option<SocketAddr>,
-    /// Client address after `x-forwarded-for`.
-    pub remote: Option<SocketAddr>,
     /// Local (destination) address.
     pub local: Option<SocketAddr>,
     /// Server name asked for.
@@ -35,17 +33,17 @@ pub struct Facts {
     pub peer_dns: Vec<Box<str>>,
     /// Subject of the peer.
     pub peer_subject: Box<str>,
-    /// Name of the route.
-    pub route_name: Option<Name>,
-    /// Cluster that the route chose; `None`: the route does not forward.
-    pub cluster: Option<Name>,
 }
 
 /// What a filter sees and may leave for others while one request passes.
 #[derive(Debug, Default)]
 pub struct Context {
-    /// Facts.
+    /// Facts of the connection.
     pub facts: Arc<Facts>,
+    /// Client address after `x-forwarded-for`; of a bare connection its source.
+    pub remote: Option<SocketAddr>,
+    /// Cluster that the route chose; `None`: the route does not forward.
+    pub cluster_name: Option<Name>,
     /// When the hook is called. Without it, filters that count by time let nothing pass.
     pub now: Option<Instant>,
     /// Notes of filters by filter name (Envoy's dynamic metadata).
@@ -63,7 +61,7 @@ pub struct Context {
     /// Counters of the request's cluster, relative to `cluster.<name>.`.
     pub cluster_counts: Vec<(&'static str, u64)>,
     /// Process-wide counts of things going on, such as active faults.
-    pub shared: Shared,
+    pub shared: Arc<Shared>,
     /// The request's cluster, for filters that look at more than its name.
     pub cluster: Option<Arc<Cluster>>,
     /// Who is at the other ends, as they told.
@@ -73,6 +71,28 @@ pub struct Context {
 }
 
 impl Context {
+    /// The context of a request or connection that no filter has seen yet.
+    #[must_use]
+    pub fn new(facts: Arc<Facts>, shared: Arc<Shared>) -> Self {
+        Self {
+            facts,
+            shared,
+            remote: None,
+            cluster_name: None,
+            now: None,
+            metadata: BTreeMap::new(),
+            state: BTreeMap::new(),
+            flags: ResponseFlags::NONE,
+            detail: None,
+            counts: Vec::new(),
+            named_counts: Vec::new(),
+            cluster_counts: Vec::new(),
+            cluster: None,
+            peers: Peers::default(),
+            messages: (0, 0),
+        }
+    }
+
     /// Adds 1 to a counter of the connection manager.
     pub fn count(&mut self, name: &'static str) {
         self.counts.push((name, 1));
@@ -97,7 +117,7 @@ pub enum CountScope {
     Process,
 }
 
-/// What filters share over all requests of a process. Cheap to clone.
+/// What filters share over all requests of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Shared {
     /// Faults in progress.

@@ -63,7 +63,7 @@ pub(crate) fn admit(
         NetworkFilter::IstioStats(config) => Some(config.clone()),
         _ => None,
     });
-    let mut cx = Context { facts: facts.filter_facts(), ..Context::default() };
+    let mut cx = Context { facts: facts.filter_facts(), remote: facts.source, ..Context::default() };
     for filter in filters {
         match filter {
             NetworkFilter::Rbac(rbac) => {

@@ -40,7 +40,7 @@ pub(crate) struct Process {
     /// Clusters that have counters.
     pub(crate) counted: Arc<CountedClusters>,
     pub(crate) open_filters: OpenFilters,
-    pub(crate) filter_shared: FilterShared,
+    pub(crate) filter_shared: Arc<FilterShared>,
     pub(crate) secrets: Arc<SecretStore>,
     /// Who this process is: the same for its whole life.
     pub(crate) node: Arc<Bootstrap>,
@@ -89,7 +89,7 @@ impl Process {
             registry,
             counted: Arc::default(),
             open_filters,
-            filter_shared,
+            filter_shared: Arc::new(filter_shared),
             secrets,
             own_address: own_address(),
             hostname: hostname(),

@@ -150,7 +150,7 @@ impl Worker {
             known.shared().warm().await;
             return Some(known);
         }
-        let shared = self.process.cluster(name).await?;
+        let shared = Box::pin(self.process.cluster(name)).await?;
         if let Some((seen, known)) = self.clusters.borrow_mut().get_mut(name)
             && Arc::ptr_eq(known.shared(), &shared)
         {
@@ -260,7 +260,7 @@ impl Worker {
     }
 
     /// What filters share over the process.
-    pub(crate) fn filter_shared(&self) -> FilterShared {
+    pub(crate) fn filter_shared(&self) -> Arc<FilterShared> {
         self.process.filter_shared.clone()
     }
 

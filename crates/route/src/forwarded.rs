@@ -96,13 +96,18 @@ fn scheme(head: &mut RequestHead, manager: &HttpManager, hop: Hop<'_>) {
     }
     // HTTP/1 carries no scheme unless its target is absolute: believe the header where it holds one.
     if head.version < Version::Http2 && &*head.scheme == implied {
-        head.scheme = match head.headers.get_str("x-forwarded-proto") {
-            Some(told) if told.eq_ignore_ascii_case("http") => "http".into(),
-            Some(told) if told.eq_ignore_ascii_case("https") => "https".into(),
-            _ => implied.into(),
+        let told = match head.headers.get_str("x-forwarded-proto") {
+            Some(told) if told.eq_ignore_ascii_case("http") => "http",
+            Some(told) if told.eq_ignore_ascii_case("https") => "https",
+            _ => implied,
         };
+        if &*head.scheme != told {
+            head.scheme = told.into();
+        }
     }
-    head.scheme = head.scheme.to_ascii_lowercase().into();
+    if head.scheme.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        head.scheme = head.scheme.to_ascii_lowercase().into();
+    }
     if let Some(forced) = &manager.force_scheme {
         head.scheme = forced.clone();
         head.headers.set("x-forwarded-proto", forced.as_bytes());

@@ -92,9 +92,7 @@ pub fn timeouts_respecting(
 /// learns of them (`x-envoy-expected-rq-timeout-ms`, `grpc-timeout`; the first not with
 /// `suppress_envoy_headers`).
 pub fn announce(head: &mut RequestHead, limits: &Timeouts, suppress_envoy_headers: bool) {
-    for name in [GLOBAL, PER_TRY, STREAM] {
-        head.headers.remove(name);
-    }
+    head.headers.remove_all(&[GLOBAL, PER_TRY, STREAM]);
     if !suppress_envoy_headers && let Some(expected) = limits.per_try.or(limits.global) {
         head.headers.set(EXPECTED, expected.as_millis().to_string());
     }

@@ -75,7 +75,12 @@ impl<'a> Connection<'a> {
             }
             _ => {}
         }
-        let cx = Context { facts: Arc::new(self.facts()), now: Some(self.now), ..Context::default() };
+        let cx = Context {
+            facts: Arc::new(self.facts()),
+            remote: self.call.source,
+            now: Some(self.now),
+            ..Context::default()
+        };
         let mut named = None;
         for filter in &chain.filters {
             match filter {
@@ -102,7 +107,6 @@ impl<'a> Connection<'a> {
         Facts {
             direct_remote: call.source,
             source: call.source,
-            remote: call.source,
             local: self.local,
             server_name: call.server_name.as_deref().map(Into::into),
             tls: call.tls,

@@ -41,7 +41,7 @@ impl Connection<'_> {
         let hash = weft_balance::hash::request(
             &forward.hash_policies,
             &exchange.head,
-            exchange.cx.facts.remote,
+            exchange.cx.remote,
             self.local,
         );
         let subset = subset(choice, forward);

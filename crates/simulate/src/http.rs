@@ -99,13 +99,12 @@ impl Connection<'_> {
         {
             return Err(Box::new(LocalReply::new(403, "", "upgrade_failed")));
         }
-        let mut facts = self.facts();
+        exchange.cx.facts = Arc::new(self.facts());
+        exchange.cx.remote = self.call.source;
         if let Some(ip) = client {
-            facts.remote = facts.remote.filter(|a| a.ip() == ip).or(Some((ip, 0).into()));
+            exchange.cx.remote = self.call.source.filter(|a| a.ip() == ip).or(Some((ip, 0).into()));
         }
-        facts.route_name.clone_from(&self.verdict.route);
-        facts.cluster = exchange.choice.as_ref().and_then(|c| c.cluster.clone());
-        exchange.cx.facts = Arc::new(facts);
+        exchange.cx.cluster_name = exchange.choice.as_ref().and_then(|c| c.cluster.clone());
         exchange.cx.shared = self.simulator.shared.clone();
         exchange.chain = chain(exchange);
         Ok(())

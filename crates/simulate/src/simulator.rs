@@ -17,7 +17,7 @@ use crate::{Call, Verdict};
 pub struct Simulator {
     pub(crate) tables: Arc<Tables>,
     pub(crate) clusters: Clusters,
-    pub(crate) shared: Shared,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Simulator {
@@ -25,7 +25,7 @@ impl Simulator {
     #[must_use]
     pub fn new(tables: Arc<Tables>) -> Self {
         let node_cluster = tables.bootstrap.node_cluster.as_str().into();
-        Self { tables, clusters: Clusters::default(), shared: Shared { node_cluster, ..Shared::default() } }
+        Self { tables, clusters: Clusters::default(), shared: Arc::new(Shared { node_cluster, ..Shared::default() }) }
     }
 
     /// Judges a call. `now` and `dice` decide what time and chance would.

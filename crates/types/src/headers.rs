@@ -122,10 +122,38 @@ impl Headers {
     /// Removes every field of that name; returns how many went.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> usize {
         let name = name.as_ref();
+        // Mostly there is none: then nothing is moved.
+        let Some(first) = self.fields.iter().position(|f| self.name_is(f, name)) else { return 0 };
         let before = self.fields.len();
         let bytes = &self.bytes;
-        self.fields.retain(|f| !name_of(bytes, f).eq_ignore_ascii_case(name));
+        let mut index = 0;
+        self.fields.retain(|f| {
+            index += 1;
+            index <= first || !(f.name_len as usize == name.len() && name_of(bytes, f).eq_ignore_ascii_case(name))
+        });
         before - self.fields.len()
+    }
+
+    /// Removes every field whose name is one of `names`, in one pass.
+    pub fn remove_all(&mut self, names: &[&str]) {
+        let lengths = names.iter().fold(0_u64, |set, name| set | length_bit(name.len()));
+        let bytes = &self.bytes;
+        let goes = |f: &Field| {
+            lengths & length_bit(f.name_len as usize) != 0
+                && names.iter().any(|name| {
+                    f.name_len as usize == name.len() && name_of(bytes, f).eq_ignore_ascii_case(name.as_bytes())
+                })
+        };
+        if self.fields.iter().any(goes) {
+            self.fields.retain(|f| !goes(f));
+        }
+    }
+
+    /// All bytes of names and values that the list holds, those of fields that were removed or replaced
+    /// among them: where no byte of them is of a kind, no field has one.
+    #[must_use]
+    pub fn arena(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Keeps only the fields for which `keep(name, value)` holds.
@@ -195,6 +223,11 @@ impl Headers {
     }
 }
 
+/// A bit for each length, so that most names are told apart without being read.
+fn length_bit(length: usize) -> u64 {
+    1 << (length & 63)
+}
+
 /// Heads are limited to far less than 4 GiB by every codec, so offsets fit; a longer slice would be
 /// cut to `u32::MAX` and fail the bounds check instead of wrapping.
 fn length(bytes: &[u8]) -> u32 {
@@ -251,5 +284,17 @@ mod tests {
         assert_eq!(all, [(b"Host".to_vec(), b"a".to_vec()), (b"X-One".to_vec(), b"3".to_vec())]);
         assert_eq!(h.remove("HOST"), 1);
         assert_eq!(h.len(), 1);
+    }
+
+    #[test]
+    fn names_are_removed_one_or_several_at_a_time() {
+        let make = || -> Headers { [("a", "1"), ("bb", "2"), ("A", "3"), ("c", "4")].into_iter().collect() };
+        let names = |h: &Headers| h.iter().map(|(n, _)| n.to_vec()).collect::<Vec<_>>().concat();
+        let mut h = make();
+        assert_eq!((h.remove("a"), names(&h)), (2, b"bbc".to_vec()));
+        assert_eq!(h.remove("x"), 0);
+        let mut h = make();
+        h.remove_all(&["BB", "c", "none"]);
+        assert_eq!(names(&h), b"aA");
     }
 }

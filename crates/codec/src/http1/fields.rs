@@ -9,6 +9,10 @@ use super::number::parse_decimal;
 use super::verdict::{INVALID_CHARACTERS, TOO_MANY_HEADERS, UNDERSCORE, bad, refuse};
 use crate::{CodecError, Limits};
 
+/// Room for fields that are added on the way, and for their bytes.
+const ADDED_FIELDS: usize = 8;
+const ADDED_BYTES: usize = 256;
+
 /// What kind of block the lines are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -59,9 +63,11 @@ pub(super) fn parse<'a>(
     block_bytes: usize,
     limits: &Limits,
 ) -> Result<Fields<'a>, CodecError> {
-    // One field in 32 bytes is a usual density; more than that grows the list once or twice.
-    let expected = (block_bytes / 32).clamp(4, 64);
-    let mut fields = Fields { headers: Headers::with_capacity(expected, block_bytes), ..Fields::default() };
+    // One field in 32 bytes is a usual density; more than that grows the list once or twice. A proxy adds
+    // some of its own.
+    let expected = (block_bytes / 32).clamp(4, 64) + ADDED_FIELDS;
+    let headers = Headers::with_capacity(expected, block_bytes + ADDED_BYTES);
+    let mut fields = Fields { headers, ..Fields::default() };
     if limits.keep_case {
         fields.headers.keep_case();
     }

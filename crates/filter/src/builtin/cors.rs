@@ -86,7 +86,7 @@ impl HttpFilter for CorsFilter {
         dice: &mut dyn Random,
     ) -> Flow {
         let Some(first) = self.policies.first() else { return Flow::Continue };
-        if cx.facts.cluster.is_none() || first.enabled.is_some_and(|share| !share.includes(dice.next_u64())) {
+        if cx.cluster_name.is_none() || first.enabled.is_some_and(|share| !share.includes(dice.next_u64())) {
             return Flow::Continue;
         }
         let Some(origin) = head.headers.get("origin").filter(|o| !o.is_empty()).map(<[u8]>::to_vec) else {

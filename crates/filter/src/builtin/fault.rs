@@ -16,7 +16,7 @@ pub(crate) struct FaultFilter {
     /// The delay is over or did not come; the abort is next.
     delayed: bool,
     /// The fault that this request counts for, given back at its end.
-    counted: Option<Shared>,
+    counted: Option<Arc<Shared>>,
 }
 
 impl FaultFilter {
@@ -27,7 +27,7 @@ impl FaultFilter {
     fn applies(&self, head: &RequestHead, cx: &Context) -> bool {
         let fault = &self.config;
         let cluster = fault.upstream_cluster.is_empty()
-            || cx.facts.cluster.as_deref() == Some(&*fault.upstream_cluster);
+            || cx.cluster_name.as_deref() == Some(&*fault.upstream_cluster);
         let node = fault.downstream_nodes.is_empty()
             || head
                 .headers

@@ -45,7 +45,7 @@ fn names_method(path: &str) -> bool {
 
 impl HttpFilter for GrpcStatsFilter {
     fn on_request(&mut self, head: &mut RequestHead, _: bool, cx: &mut Context, _: &mut dyn Random) -> Flow {
-        self.grpc = cx.facts.cluster.is_some() && is_grpc(head) && names_method(head.path_only());
+        self.grpc = cx.cluster_name.is_some() && is_grpc(head) && names_method(head.path_only());
         Flow::Continue
     }
 

@@ -80,8 +80,7 @@ pub(crate) fn with(fields: &[(&str, &str)]) -> RequestHead {
 
 /// The context of a request to cluster `a`, now.
 pub(crate) fn context() -> Context {
-    let facts = Facts { cluster: Some("a".into()), ..Facts::default() };
-    Context { facts: Arc::new(facts), now: Some(Instant::now()), ..Context::default() }
+    Context { cluster_name: Some("a".into()), now: Some(Instant::now()), ..Context::default() }
 }
 
 /// Runs the first filter on a request; its reply, if it makes one.

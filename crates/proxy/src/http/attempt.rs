@@ -83,7 +83,8 @@ impl Passage {
             );
         }
         if plan.terminate_connect {
-            return self.terminate_connect(plan, host).await;
+            // In boxes, here and below: what is rare has no room in every exchange's future.
+            return Box::pin(self.terminate_connect(plan, host)).await;
         }
         let complete = self.body.is_complete() && down.upgrade.is_none();
         if complete {
@@ -203,7 +204,7 @@ impl Passage {
             upgrade::normalize_response(&asked, &mut head);
             if asked.accepted_by(head.status) {
                 drop(sending);
-                return self.tunnel(plan, *head, send, receive).await;
+                return Box::pin(self.tunnel(plan, *head, send, receive)).await;
             }
             if matches!(asked, Upgrade::To(_)) && (200..300).contains(&head.status) {
                 // Neither agreed nor refused: the head passes on, what follows it can mean nothing.

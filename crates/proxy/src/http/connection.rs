@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
 use weft_codec::Limits;
 use weft_filter::Facts;
-use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Exchange, Io, ServerConn};
+use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};
 use weft_tables::filter::HttpFilterConfig;
@@ -18,8 +18,10 @@ use weft_tables::istio::IstioStats;
 use weft_types::{Headers, RequestHead, Version};
 
 use super::exchange::serve;
+use super::filters::FilterRun;
 use crate::drain::Drain;
 use crate::listen::accepted::ConnFacts;
+use crate::listen::seldom::Seldom;
 use crate::log::Logs;
 use crate::stats::HttpCounters;
 use crate::worker::Worker;
@@ -40,6 +42,8 @@ pub(crate) struct HttpConn {
     pub(crate) istio: Option<Arc<IstioStats>>,
     pub(crate) certificate_presented: bool,
     pub(crate) buffer_limit: usize,
+    /// The filters of an exchange that has none.
+    pub(crate) unfiltered: Rc<FilterRun>,
     version: Cell<Version>,
     drain: Drain,
     closing: Cell<bool>,
@@ -62,6 +66,7 @@ impl HttpConn {
             facts: connection.filter_facts(),
             certificate_presented: connection.peer.as_ref().is_some_and(|p| p.presented()),
             buffer_limit: connection.listener.buffer_limit as usize,
+            unfiltered: Rc::default(),
             version: Cell::new(Version::Http11),
             closing: Cell::new(false),
             worker,
@@ -161,50 +166,40 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     let mut counted = (0, 0);
     let mut served = 0u32;
     let mut last_call: Option<Instant> = None;
-    // Made once and polled again and again: setting up a timer or a watch for each request would cost more
-    // than the request's own decisions.
-    let lost = crate::heartbeat::lost(handle.clone(), manager.options.keepalive.filter(|_| http2));
-    let idle = until_idle(&handle, &manager);
-    let late = until_head_is_late(&handle, &manager);
-    let old = until(manager.max_connection_duration.map(|d| began + d));
-    let drained = conn.drain.started();
-    tokio::pin!(lost, idle, late, old, drained);
+    let interruption =
+        |last_call| Seldom::new(Box::pin(interrupted(conn.clone(), handle.clone(), began, http2, last_call)));
+    let mut interrupted = interruption(None);
     loop {
         let next = tokio::select! {
             biased;
             next = server.accept() => next,
-            () = &mut idle, if !conn.closing.get() => {
-                if handle.counters().received == 0 {
-                    break;
+            why = &mut interrupted => {
+                let now = Instant::now();
+                let ends = match why {
+                    Interruption::Idle if handle.counters().received == 0 => break,
+                    Interruption::Lost => break,
+                    Interruption::Idle => {
+                        conn.stats.inc(|s| s.downstream_cx_idle_timeout);
+                        Some(now + manager.drain_timeout)
+                    }
+                    Interruption::HeadLate => {
+                        handle.refuse(HEAD_LATE, 408, "request header timeout");
+                        conn.stats.inc(|s| s.downstream_rq_header_timeout);
+                        last_call
+                    }
+                    Interruption::Old => Some(now + manager.drain_timeout),
+                    Interruption::Drain => Some(now + manager.drain_timeout.min(conn.drain.time())),
+                    Interruption::LastCall => {
+                        server.start_drain(true);
+                        None
+                    }
+                };
+                if matches!(why, Interruption::Idle | Interruption::Old | Interruption::Drain) {
+                    conn.closing.set(true);
+                    server.start_drain(false);
                 }
-                conn.closing.set(true);
-                conn.stats.inc(|s| s.downstream_cx_idle_timeout);
-                server.start_drain(false);
-                last_call = Some(Instant::now() + manager.drain_timeout);
-                continue;
-            }
-            () = &mut late => {
-                late.set(until_head_is_late(&handle, &manager));
-                handle.refuse(HEAD_LATE, 408, "request header timeout");
-                conn.stats.inc(|s| s.downstream_rq_header_timeout);
-                continue;
-            }
-            () = &mut old, if !conn.closing.get() => {
-                conn.closing.set(true);
-                server.start_drain(false);
-                last_call = Some(Instant::now() + manager.drain_timeout);
-                continue;
-            }
-            () = &mut drained, if !conn.closing.get() => {
-                conn.closing.set(true);
-                server.start_drain(false);
-                last_call = Some(Instant::now() + manager.drain_timeout.min(conn.drain.time()));
-                continue;
-            }
-            () = &mut lost => break,
-            () = until(last_call), if last_call.is_some() => {
-                last_call = None;
-                server.start_drain(true);
+                last_call = ends;
+                interrupted = interruption(last_call);
                 continue;
             }
         };
@@ -225,7 +220,13 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                         server.start_drain(true);
                     }
                 }
-                dispatch(exchange, &conn, http2).await;
+                let end = exchange.body.is_end();
+                if http2 {
+                    // A task moves its future about when it is made and when it ends; this one is large.
+                    tokio::task::spawn_local(Box::pin(serve(exchange, conn.clone(), end)));
+                } else {
+                    serve(exchange, conn.clone(), end).await;
+                }
                 conn.stats.bytes(&mut counted, handle.counters());
             }
         }
@@ -235,14 +236,43 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     let _ = timeout(manager.delayed_close_timeout, server.close()).await;
 }
 
-async fn dispatch(exchange: Exchange, conn: &Rc<HttpConn>, http2: bool) {
-    let end = exchange.body.is_end();
-    let exchange = serve(exchange, conn.clone(), end);
-    if http2 {
-        // A task moves its future about when it is made and when it ends; this one is large.
-        tokio::task::spawn_local(Box::pin(exchange));
-    } else {
-        exchange.await;
+/// What happens to a connection beside its requests.
+enum Interruption {
+    /// It has had no stream for the idle time.
+    Idle,
+    /// A head did not come in time.
+    HeadLate,
+    /// It has lived as long as it may.
+    Old,
+    /// Its listener, chain or process drains.
+    Drain,
+    /// The peer answers no ping.
+    Lost,
+    /// The drain's time is over.
+    LastCall,
+}
+
+/// Waits for the next of them. It is one future that is polled only when it was woken: setting up, or only
+/// asking, several timers and watches for each request would cost more than the request's own decisions.
+async fn interrupted(
+    conn: Rc<HttpConn>,
+    handle: ConnHandle,
+    began: Instant,
+    http2: bool,
+    last_call: Option<Instant>,
+) -> Interruption {
+    let manager = &conn.manager;
+    let lives = !conn.closing.get();
+    tokio::select! {
+        biased;
+        () = until_idle(&handle, manager), if lives => Interruption::Idle,
+        () = until_head_is_late(&handle, manager) => Interruption::HeadLate,
+        () = until(manager.max_connection_duration.map(|d| began + d)), if lives => Interruption::Old,
+        () = conn.drain.started(), if lives => Interruption::Drain,
+        () = crate::heartbeat::lost(handle.clone(), manager.options.keepalive.filter(|_| http2)) => {
+            Interruption::Lost
+        }
+        () = until(last_call) => Interruption::LastCall,
     }
 }
 

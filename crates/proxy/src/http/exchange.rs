@@ -100,7 +100,7 @@ pub(crate) async fn serve(exchange: weft_http::Exchange, conn: Rc<HttpConn>, end
     let outcome = passage.run().await;
     match outcome {
         Ok(()) => {}
-        Err(Stop::Reply(reply)) => passage.down.answer(*reply, false).await,
+        Err(Stop::Reply(reply)) => Box::pin(passage.down.answer(*reply, false)).await,
         Err(Stop::Gone(error)) => passage.down.gone(&error),
     }
 }
@@ -120,7 +120,7 @@ impl Passage {
         let limit = conn.buffer_limit;
         let mut down = Downstream {
             record,
-            filters: Rc::default(),
+            filters: conn.unfiltered.clone(),
             reply,
             routes: None,
             choice: None,
@@ -178,7 +178,7 @@ impl Passage {
                     // The filter is asked again after the time it wanted.
                     Flow::Delay(time) => down.guarded(sleep(time)).await?,
                     Flow::Buffer(limit) => {
-                        let buffered = down.guarded(body.buffer(limit, &down.filters)).await?;
+                        let buffered = down.guarded(Box::pin(body.buffer(limit, &down.filters))).await?;
                         down.cut_short = buffered.is_err();
                         buffered?;
                         if let Some(length) = body.whole_length()
@@ -205,11 +205,11 @@ impl Passage {
             Action::Forward(forward) => self.forward(&choice, forward).await,
             Action::Redirect(to) => {
                 let location = redirect::location(to, &choice.route.matches.path, &self.down.record.request);
-                self.down.direct(to.status, Bytes::new(), Some(location), object()).await;
+                Box::pin(self.down.direct(to.status, Bytes::new(), Some(location), object())).await;
                 Ok(())
             }
             Action::Direct { status, body } => {
-                self.down.direct(*status, body.clone(), None, object()).await;
+                Box::pin(self.down.direct(*status, body.clone(), None, object())).await;
                 Ok(())
             }
             // Envoy: such a route has a cluster without a name.
@@ -322,17 +322,13 @@ impl Downstream {
             }
             _ => Chain::build(&conn.manager.filters, &[], conn.worker.open_filters()),
         };
-        let mut facts = (*conn.facts).clone();
-        facts.remote = self.record.client;
-        facts.route_name = self.record.route.clone();
-        facts.cluster = self.record.upstream.cluster.clone();
         let cx = Context {
-            facts: Arc::new(facts),
+            remote: self.record.client,
+            cluster_name: self.record.upstream.cluster.clone(),
             state: state.clone(),
-            shared: conn.worker.filter_shared(),
             cluster: self.cluster_for_filters(),
             peers: Peers { memory: conn.worker.istio.peers.clone(), ..Peers::default() },
-            ..Context::default()
+            ..Context::new(conn.facts.clone(), conn.worker.filter_shared())
         };
         self.filters = Rc::new(FilterRun::new(chain, cx));
     }

@@ -116,11 +116,11 @@ impl Downstream {
                         break;
                     }
                     Flow::Reply(reply) => {
-                        self.answer_instead(*reply).await?;
+                        Box::pin(self.answer_instead(*reply)).await?;
                         return Ok(());
                     }
                     Flow::Buffer(limit) => {
-                        match collect(body, limit).await? {
+                        match Box::pin(collect(body, limit)).await? {
                             Some(whole) => held = Some(whole),
                             None => {
                                 let reply = LocalReply::new(
@@ -128,7 +128,7 @@ impl Downstream {
                                     "Internal Server Error",
                                     "response_payload_too_large",
                                 );
-                                self.answer_instead(reply).await?;
+                                Box::pin(self.answer_instead(reply)).await?;
                                 return Ok(());
                             }
                         }

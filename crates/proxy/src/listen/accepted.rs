@@ -63,7 +63,6 @@ impl ConnFacts {
         Arc::new(Facts {
             direct_remote: self.direct_remote,
             source: self.source,
-            remote: self.source,
             local: self.local,
             server_name: self.server_name.clone(),
             tls: peer.is_some(),
@@ -71,8 +70,6 @@ impl ConnFacts {
             peer_uris: certificate.map(|c| boxed(&c.uri_sans)).unwrap_or_default(),
             peer_dns: certificate.map(|c| boxed(&c.dns_sans)).unwrap_or_default(),
             peer_subject: certificate.map(|c| c.subject.as_str().into()).unwrap_or_default(),
-            route_name: None,
-            cluster: None,
         })
     }
 }

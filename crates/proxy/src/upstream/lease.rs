@@ -118,7 +118,7 @@ impl ClusterRuntime {
                     resources.pending.try_acquire(breakers.max_pending_requests).ok_or_else(overflow)?;
                 self.stats.pending_began();
                 let waited = Pending(&self.stats);
-                let conn = self.wait_for_connection(&key, host, asked, http2).await?;
+                let conn = Box::pin(self.wait_for_connection(&key, host, asked, http2)).await?;
                 drop(waited);
                 conn
             }

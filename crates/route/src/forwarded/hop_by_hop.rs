@@ -20,8 +20,7 @@ fn tokens(headers: &Headers, name: &[u8], mut test: impl FnMut(&[u8]) -> bool) -
 /// and `upgrade`, and `te: trailers` stays.
 pub fn strip_hop_by_hop(headers: &mut Headers, upgrade: bool) {
     if !upgrade {
-        headers.remove("connection");
-        headers.remove("upgrade");
+        headers.remove_all(&["connection", "upgrade"]);
     }
     if headers.contains("te") {
         if tokens(headers, b"te", |token| token == b"trailers") {
@@ -30,7 +29,5 @@ pub fn strip_hop_by_hop(headers: &mut Headers, upgrade: bool) {
             headers.remove("te");
         }
     }
-    for name in ["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"] {
-        headers.remove(name);
-    }
+    headers.remove_all(&["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"]);
 }

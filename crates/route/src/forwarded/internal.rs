@@ -54,8 +54,9 @@ pub(super) fn clean(
         return false;
     }
     let edge = manager.use_remote_address;
-    for name in INTERNAL.iter().chain(if edge { EDGE } else { &[] }) {
-        headers.remove(name);
+    headers.remove_all(INTERNAL);
+    if edge {
+        headers.remove_all(EDGE);
     }
     for name in routes.map(|r| &r.internal_only_headers[..]).unwrap_or_default() {
         headers.remove(&**name);

@@ -30,13 +30,17 @@ pub(super) fn ensure(headers: &mut Headers, manager: &HttpManager, edge: bool, d
 /// A random UUID, version 4 (RFC 9562).
 #[must_use]
 pub fn uuid(dice: &mut impl Random) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let (a, b) = (dice.next_u64(), dice.next_u64());
-    format!(
-        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
-        a >> 32,
-        (a >> 16) & 0xffff,
-        a & 0xfff,
-        0x8000 | (b >> 48) & 0x3fff,
-        b & 0xffff_ffff_ffff
-    )
+    let value = (u128::from(a) << 64) | u128::from(b);
+    let value = (value & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let mut text = String::with_capacity(UUID_LENGTH);
+    for digit in 0..32 {
+        if matches!(digit, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        let nibble = (value >> (124 - 4 * digit)) as usize & 0xf;
+        text.push(char::from(DIGITS[nibble]));
+    }
+    text
 }

@@ -23,7 +23,7 @@ const INBOUND: &str =
 fn here(fields: &str) -> Context {
     let mut cx = context();
     let bootstrap = Bootstrap { node_id: "sidecar~1".to_owned(), ..Bootstrap::default() };
-    cx.shared.node = Arc::new(Node::new(&bootstrap));
+    Arc::make_mut(&mut cx.shared).node = Arc::new(Node::new(&bootstrap));
     cx.cluster = Some(cluster(fields));
     cx
 }

@@ -64,7 +64,7 @@ fn is_principal(test: &Principal, head: Option<&RequestHead>, cx: &Context) -> b
         Principal::Authenticated(matcher) => authenticated(matcher.as_ref(), cx),
         Principal::SourceIp(ranges) => cx.facts.source.is_some_and(|a| ranges.contains(a.ip())),
         Principal::DirectRemoteIp(ranges) => cx.facts.direct_remote.is_some_and(|a| ranges.contains(a.ip())),
-        Principal::RemoteIp(ranges) => cx.facts.remote.is_some_and(|a| ranges.contains(a.ip())),
+        Principal::RemoteIp(ranges) => cx.remote.is_some_and(|a| ranges.contains(a.ip())),
         Principal::Header(matcher) => head.is_some_and(|h| matcher.matches(h)),
         Principal::UrlPath(matcher) => head.is_some_and(|h| matcher.matches(h.path_only().as_bytes())),
         Principal::Metadata(matcher) => metadata_matches(matcher, cx),

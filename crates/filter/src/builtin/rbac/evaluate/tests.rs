@@ -16,14 +16,13 @@ fn range(text: &str) -> CidrSet {
 }
 
 fn context(facts: Facts) -> Context {
-    Context { facts: Arc::new(facts), ..Context::default() }
+    Context { facts: Arc::new(facts), remote: "1.2.3.4:0".parse().ok(), ..Context::default() }
 }
 
 fn facts() -> Facts {
     Facts {
         direct_remote: "10.0.0.1:1".parse().ok(),
         source: "10.0.0.2:2".parse().ok(),
-        remote: "1.2.3.4:0".parse().ok(),
         local: "192.0.2.1:8080".parse().ok(),
         server_name: Some("sni.test".into()),
         ..Facts::default()
