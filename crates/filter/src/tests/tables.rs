@@ -11,7 +11,7 @@ use weft_tables::convert::{self, KnownNames, NoData};
 use weft_tables::hcm::{HttpManager, RouteSource};
 use weft_types::{Random, RequestHead};
 
-use crate::seam::{Context, Facts, Flow, LocalReply, OpenFilters};
+use crate::seam::{Context, Flow, LocalReply, OpenFilters};
 use crate::{Chain, chain};
 
 /// Prefix of the type URLs of HTTP filters.

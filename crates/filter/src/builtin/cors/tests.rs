@@ -121,7 +121,7 @@ fn a_share_of_none_turns_it_off() {
 
 #[test]
 fn routes_that_do_not_forward_have_no_cors() {
-    let mut cx = Context { facts: Arc::default(), ..context() };
+    let mut cx = Context { cluster_name: None, ..context() };
     assert_eq!(cors(&mut chain(FULL, ""), Method::Get, &[("origin", "http://ok")], &mut cx), (false, vec![]));
     assert!(cx.counts.is_empty());
 }
