@@ -86,6 +86,7 @@ pub(crate) fn run_all() -> Result<bool> {
 
     steps.step("h2spec", |count| counted(command(&["cargo", "xtask", "h2spec"]), count));
     steps.step("fuzz", |count| counted(command(&["cargo", "xtask", "fuzz"]), count));
+    steps.step("instructions", |count| counted(command(&["cargo", "xtask", "bench", "instructions"]), count));
 
     println!("\n{:32} {:>8}  result", "step", "seconds");
     for (name, good, took) in &steps.done {
@@ -107,7 +108,10 @@ fn counted(command: Command, count: &mut Count) -> Result<bool> {
 }
 
 fn closing_line(line: &str) -> Option<Count> {
-    if !["test result:", "oracle:", "h2spec:", "fuzz:"].iter().any(|start| line.starts_with(start)) {
+    if !["test result:", "oracle:", "h2spec:", "fuzz:", "instructions:"]
+        .iter()
+        .any(|start| line.starts_with(start))
+    {
         return None;
     }
     let before = |word: &str| -> Option<u64> {

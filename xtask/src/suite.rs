@@ -31,8 +31,8 @@ const SUITES: [Suite; 8] = [
     ("fuzz", "the codec's fuzz targets, ten minutes", || {
         Ok(command(&["cargo", "xtask", "fuzz", "--seconds", "600", "--seed", "0"]))
     }),
-    ("bench-proxy", "CPU per request beside Envoy, nginx and a bare relay", || {
-        Ok(command(&["cargo", "xtask", "bench", "proxy"]))
+    ("bench-proxy", "CPU, latency, memory and start beside Envoy, nginx, haproxy and bare relays", || {
+        Ok(command(&["cargo", "xtask", "bench", "proxy", "--json", "results/bench-proxy.json"]))
     }),
 ];
 

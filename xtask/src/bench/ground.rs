@@ -43,7 +43,9 @@ impl Ground {
     /// # Errors
     /// When a program is missing or does not build.
     pub(super) fn prepare(weft: Option<&Path>, own: Own) -> Result<Self> {
-        tools::install_peers()?;
+        if own != Own::ThisOne {
+            tools::install_peers()?;
+        }
         let build = |profile: &str, package: &str| {
             println!("building {package}");
             must(command(&["cargo", "build", "--profile", profile, "--quiet", "-p", package]))

@@ -2,7 +2,11 @@
 
 use super::{Done, said};
 use crate::bench::figures::{Figure, Sample};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
+
+const TRIES: usize = 10;
+const BETWEEN: Duration = Duration::from_millis(300);
 
 pub(super) fn run(port: u16, seconds: u64, down: bool) -> Result<Done> {
     let (port, seconds) = (port.to_string(), seconds.to_string());
@@ -10,11 +14,23 @@ pub(super) fn run(port: u16, seconds: u64, down: bool) -> Result<Done> {
     if down {
         words.push("-R");
     }
-    read(&said(&words)?)
+    let mut asked = 0;
+    loop {
+        asked += 1;
+        match said(&words).and_then(|text| read(&text)) {
+            // Its server takes one test at a time, and a connection that only asked whether a proxy
+            // listens is one to it until it ends.
+            Err(_) if asked < TRIES => std::thread::sleep(BETWEEN),
+            done => return done,
+        }
+    }
 }
 
 fn read(text: &str) -> Result<Done> {
     let report: serde_json::Value = serde_json::from_str(text).context("what iperf3 said")?;
+    if let Some(error) = report["error"].as_str() {
+        bail!("iperf3: {error}");
+    }
     let end = &report["end"]["sum_received"];
     let number = |name: &str| end[name].as_f64().with_context(|| format!("iperf3 told no {name}"));
     let megabytes = number("bytes")? / 1e6;
