@@ -57,6 +57,22 @@ impl Output {
         }
     }
 
+    /// Makes room for so many bytes that will be [`put`](Self::put).
+    pub fn reserve(&mut self, bytes: usize) {
+        self.tail.reserve(bytes);
+    }
+
+    /// Copies `name`, in lower case, and `value` to the end, as a field line of HTTP/1.
+    pub fn put_field(&mut self, name: &[u8], value: &[u8]) {
+        let bytes = name.len() + value.len() + 4;
+        self.tail.reserve(bytes);
+        self.tail.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.tail.extend_from_slice(b": ");
+        self.tail.extend_from_slice(value);
+        self.tail.extend_from_slice(b"\r\n");
+        self.length += bytes;
+    }
+
     /// Adds a body piece to the end, without copying if it is large.
     pub fn push(&mut self, piece: Bytes) {
         if piece.len() < COPY_BELOW {

@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     pub(crate) buffers: ReadBuffers,
     /// Timers that exchanges hand on to each other.
     pub(crate) timers: Rc<Timers>,
-    date: RefCell<(u64, String)>,
+    date: RefCell<(u64, Rc<str>)>,
     /// Where this worker counts.
     pub(crate) counting: Counting,
     http: RefCell<HashMap<(usize, usize), OwnedByTwo<HttpCounters>>>,
@@ -109,7 +109,7 @@ impl Worker {
             clusters: RefCell::default(),
             buffers: ReadBuffers::default(),
             timers: Rc::default(),
-            date: RefCell::new((0, String::new())),
+            date: RefCell::new((0, "".into())),
         })
     }
 
@@ -265,11 +265,11 @@ impl Worker {
     }
 
     /// The `date` field's value now (RFC 9110 section 5.6.7), made once a second.
-    pub(crate) fn date(&self) -> String {
+    pub(crate) fn date(&self) -> Rc<str> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let mut cached = self.date.borrow_mut();
         if cached.0 != seconds {
-            *cached = (seconds, http_date(seconds));
+            *cached = (seconds, http_date(seconds).into());
         }
         cached.1.clone()
     }

@@ -53,6 +53,18 @@ fn levels<'a>(config: &'a RouteConfig, choice: &'a RouteChoice) -> impl Iterator
     choice.weighted_cluster().map(|w| &w.headers).into_iter().chain(levels)
 }
 
+/// Whether any level changes the request.
+#[must_use]
+pub fn changes_request(config: &RouteConfig, choice: &RouteChoice) -> bool {
+    levels(config, choice).any(|rules| !rules.request.is_empty() || !rules.request_remove.is_empty())
+}
+
+/// Whether any level changes the response.
+#[must_use]
+pub fn changes_response(config: &RouteConfig, choice: &RouteChoice) -> bool {
+    levels(config, choice).any(|rules| !rules.response.is_empty() || !rules.response_remove.is_empty())
+}
+
 /// Applies the request changes of all levels. `values` formats a value from the request so far.
 pub fn apply_request(
     head: &mut RequestHead,

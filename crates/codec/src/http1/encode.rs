@@ -33,6 +33,9 @@ pub(super) struct Persistence {
     pub(super) proper_case: bool,
 }
 
+/// Bytes of a head that are not its fields' own.
+const HEAD_ROOM: usize = 256;
+
 /// Writes a request head; `upgrade` tells whether it asks for another protocol.
 ///
 /// # Errors
@@ -54,6 +57,7 @@ pub(super) fn request(
     }
     let length = if connect { None } else { length(&head.headers, end)? };
     check(&head.headers)?;
+    output.reserve(head.headers.arena().len() + target.len() + HEAD_ROOM);
     output.put(head.method.as_str().as_bytes());
     output.put(b" ");
     output.put(target.as_bytes());
@@ -111,6 +115,7 @@ pub(super) fn response(
     let content_follows = !(asked.head || head.status == 304);
     let length = if bodiless { None } else { length(&head.headers, end && content_follows)? };
     check(&head.headers)?;
+    output.reserve(head.headers.arena().len() + HEAD_ROOM);
     status_line(output, persistence.http10, head.status);
     let names = Names::new(&head.headers, persistence.proper_case);
     put_fields(output, &head.headers, names, |name| bodiless && is(name, b"content-length"));

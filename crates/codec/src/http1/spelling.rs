@@ -24,7 +24,8 @@ impl<'a> Names<'a> {
         } else if self.proper {
             output.put_changed(name, proper);
         } else {
-            output.put_changed(name, <[u8]>::make_ascii_lowercase);
+            output.put_field(name, value);
+            return;
         }
         output.put(b": ");
         output.put(value);

@@ -47,10 +47,10 @@ impl RbacFilter {
 fn note(cx: &mut Context, prefix: &str, verdict: &RbacVerdict) {
     if let Some(policy) = &verdict.policy {
         let value = MetadataValue::String((**policy).into());
-        cx.note(NOTES, format!("{prefix}effective_policy_id"), value);
+        cx.note(NOTES, [prefix, "effective_policy_id"].concat(), value);
     }
     let result = MetadataValue::String(if verdict.allowed { "allowed" } else { "denied" }.into());
-    cx.note(NOTES, format!("{prefix}engine_result"), result);
+    cx.note(NOTES, [prefix, "engine_result"].concat(), result);
 }
 
 impl HttpFilter for RbacFilter {

@@ -89,7 +89,7 @@ impl HttpConn {
         ErrorFields(Rc::new(move || {
             let mut fields = Headers::new();
             if let Some(conn) = conn.upgrade() {
-                fields.append("date", conn.worker.date());
+                fields.append("date", &*conn.worker.date());
                 fields.append("server", conn.manager.server_name.as_bytes());
             }
             fields

@@ -100,15 +100,19 @@ impl Passage {
         if choice.host.attempt_count_in_request {
             self.down.record.request.headers.set("x-envoy-attempt-count", "1");
         }
-        let Some(routes) = self.down.routes.clone() else { return };
-        let mut head =
-            std::mem::replace(&mut self.down.record.request, Box::new(weft_types::RequestHead::get("", "/")));
-        headers::apply_request(&mut head, &routes, choice, &|now, template| {
-            values::render(template, &self.down, Some(now), None)
-        });
-        rewrite::restore_port(&mut head, self.down.canonical.connect_port);
-        rewrite::apply(&mut head, &choice.route, forward, choice.weighted_cluster(), suppress);
-        self.down.record.request = head;
+        let Some(routes) = &self.down.routes else { return };
+        if headers::changes_request(routes, choice) {
+            let routes = routes.clone();
+            let empty = Box::new(weft_types::RequestHead::get("", "/"));
+            let mut head = std::mem::replace(&mut self.down.record.request, empty);
+            headers::apply_request(&mut head, &routes, choice, &|now, template| {
+                values::render(template, &self.down, Some(now), None)
+            });
+            self.down.record.request = head;
+        }
+        let head = &mut self.down.record.request;
+        rewrite::restore_port(head, self.down.canonical.connect_port);
+        rewrite::apply(head, &choice.route, forward, choice.weighted_cluster(), suppress);
     }
 
     /// Attempts until one ends the exchange.

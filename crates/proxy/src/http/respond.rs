@@ -91,7 +91,11 @@ impl Downstream {
     }
 
     fn route_response_changes(&mut self, head: &mut ResponseHead) {
-        let (Some(routes), Some(choice)) = (self.routes.clone(), self.choice.clone()) else { return };
+        let (Some(routes), Some(choice)) = (&self.routes, &self.choice) else { return };
+        if !headers::changes_response(routes, choice) {
+            return;
+        }
+        let (routes, choice) = (routes.clone(), choice.clone());
         headers::apply_response(head, &routes, &choice, &|now, template| {
             values::render(template, self, None, Some(now))
         });
@@ -216,7 +220,7 @@ impl Downstream {
         let agreed = self.upgrade.as_ref().is_some_and(|u| u.accepted_by(head.status));
         strip_hop_by_hop(&mut head.headers, agreed);
         if !head.headers.contains("date") || local {
-            head.headers.set("date", self.conn.worker.date());
+            head.headers.set("date", &*self.conn.worker.date());
         }
         match manager.server_header {
             ServerHeader::Overwrite => head.headers.set("server", manager.server_name.as_bytes()),

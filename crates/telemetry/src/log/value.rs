@@ -97,8 +97,7 @@ fn put(out: &mut Vec<u8>, text: &[u8]) -> Option<Written> {
 }
 
 fn number_of(out: &mut Vec<u8>, number: u64) -> Option<Written> {
-    // Writing to a Vec cannot fail.
-    drop(write!(out, "{number}"));
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     Some(Written::Json)
 }
 
