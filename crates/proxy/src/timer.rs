@@ -34,9 +34,9 @@ impl Timer {
     /// Ready once `at` has passed; may be asked with another time at each call.
     pub(crate) fn poll_at(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let from = &self.from;
-        let sleep = self.sleep.get_or_insert_with(|| {
-            from.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(sleep_until(at)))
-        });
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| from.0.borrow_mut().pop().unwrap_or_else(|| Box::pin(sleep_until(at))));
         loop {
             if sleep.deadline() > at || sleep.is_elapsed() && sleep.deadline() < at {
                 sleep.as_mut().reset(at);

@@ -25,7 +25,11 @@ impl Simulator {
     #[must_use]
     pub fn new(tables: Arc<Tables>) -> Self {
         let node_cluster = tables.bootstrap.node_cluster.as_str().into();
-        Self { tables, clusters: Clusters::default(), shared: Arc::new(Shared { node_cluster, ..Shared::default() }) }
+        Self {
+            tables,
+            clusters: Clusters::default(),
+            shared: Arc::new(Shared { node_cluster, ..Shared::default() }),
+        }
     }
 
     /// Judges a call. `now` and `dice` decide what time and chance would.

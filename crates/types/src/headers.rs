@@ -129,7 +129,8 @@ impl Headers {
         let mut index = 0;
         self.fields.retain(|f| {
             index += 1;
-            index <= first || !(f.name_len as usize == name.len() && name_of(bytes, f).eq_ignore_ascii_case(name))
+            index <= first
+                || !(f.name_len as usize == name.len() && name_of(bytes, f).eq_ignore_ascii_case(name))
         });
         before - self.fields.len()
     }
@@ -141,7 +142,8 @@ impl Headers {
         let goes = |f: &Field| {
             lengths & length_bit(f.name_len as usize) != 0
                 && names.iter().any(|name| {
-                    f.name_len as usize == name.len() && name_of(bytes, f).eq_ignore_ascii_case(name.as_bytes())
+                    f.name_len as usize == name.len()
+                        && name_of(bytes, f).eq_ignore_ascii_case(name.as_bytes())
                 })
         };
         if self.fields.iter().any(goes) {

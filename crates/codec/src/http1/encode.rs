@@ -195,7 +195,8 @@ fn check(headers: &Headers) -> Result<(), CodecError> {
     // One look over all bytes finds most heads fine.
     let breaks = memchr3(b'\r', b'\n', 0, headers.arena()).is_some();
     for (name, value) in headers.iter() {
-        if name.is_empty() || !chars::all(name, NAME) || (breaks && memchr3(b'\r', b'\n', 0, value).is_some()) {
+        if name.is_empty() || !chars::all(name, NAME) || (breaks && memchr3(b'\r', b'\n', 0, value).is_some())
+        {
             return Err(misuse(format!("field {:?} can't be written", String::from_utf8_lossy(name))));
         }
     }

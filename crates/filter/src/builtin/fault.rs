@@ -26,8 +26,8 @@ impl FaultFilter {
 
     fn applies(&self, head: &RequestHead, cx: &Context) -> bool {
         let fault = &self.config;
-        let cluster = fault.upstream_cluster.is_empty()
-            || cx.cluster_name.as_deref() == Some(&*fault.upstream_cluster);
+        let cluster =
+            fault.upstream_cluster.is_empty() || cx.cluster_name.as_deref() == Some(&*fault.upstream_cluster);
         let node = fault.downstream_nodes.is_empty()
             || head
                 .headers
