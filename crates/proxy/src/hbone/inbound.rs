@@ -163,7 +163,7 @@ async fn revoked(inbound: &Inbound) {
         }
         by = Some(acceptor);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn until(at: Option<Instant>) {

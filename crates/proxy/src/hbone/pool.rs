@@ -63,12 +63,15 @@ struct Known {
     by: Generation,
 }
 
+/// What TLS was made ready for a configuration.
+type Made = (Weak<Hbone>, Arc<ClientContext>);
+
 /// The connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Tunnels {
     pool: Pool<Key, NoTunnel>,
     /// By the address of the configuration, which is not freed while it is known here.
-    contexts: RefCell<HashMap<usize, (Weak<Hbone>, Arc<ClientContext>)>>,
+    contexts: RefCell<HashMap<usize, Made>>,
     known: Rc<RefCell<Vec<Known>>>,
     refused: RefCell<HashMap<SocketAddr, Instant>>,
     /// Who we are, as streams tell it.
