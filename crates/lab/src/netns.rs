@@ -11,8 +11,9 @@
 use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// User and group of a sidecar, whose own traffic is not redirected.
@@ -187,56 +188,29 @@ impl Host {
     /// 15001, and leaves alone what the proxy itself sends.
     ///
     /// # Errors
-    /// When `iptables` refuses a rule.
+    /// When `iptables-restore` refuses a rule.
     pub fn redirect(&self) -> Result<()> {
-        let proxy = PROXY_UID.to_string();
-        for chain in ["ISTIO_INBOUND", "ISTIO_IN_REDIRECT", "ISTIO_OUTPUT", "ISTIO_REDIRECT"] {
-            self.rule(&["-N", chain])?;
-        }
-        let to_port = |port: u16| port.to_string();
-        self.rule(&[
-            "-A",
-            "ISTIO_REDIRECT",
-            "-p",
-            "tcp",
-            "-j",
-            "REDIRECT",
-            "--to-ports",
-            &to_port(OUTBOUND_PORT),
-        ])?;
-        self.rule(&[
-            "-A",
-            "ISTIO_IN_REDIRECT",
-            "-p",
-            "tcp",
-            "-j",
-            "REDIRECT",
-            "--to-ports",
-            &to_port(INBOUND_PORT),
-        ])?;
-        self.rule(&["-A", "PREROUTING", "-p", "tcp", "-j", "ISTIO_INBOUND"])?;
-        for port in ["15008", "15090", "15021", "15020"] {
-            self.rule(&["-A", "ISTIO_INBOUND", "-p", "tcp", "--dport", port, "-j", "RETURN"])?;
-        }
-        self.rule(&["-A", "ISTIO_INBOUND", "-p", "tcp", "-j", "ISTIO_IN_REDIRECT"])?;
-        self.rule(&["-A", "OUTPUT", "-p", "tcp", "-j", "ISTIO_OUTPUT"])?;
-        self.rule(&["-A", "ISTIO_OUTPUT", "-o", "lo", "-s", "127.0.0.6/32", "-j", "RETURN"])?;
-        for owner in ["--uid-owner", "--gid-owner"] {
-            let own = |rest: &[&str]| {
-                let rule = [&["-A", "ISTIO_OUTPUT"], rest].concat();
-                self.rule(&rule)
-            };
-            let tcp = ["-o", "lo", "!", "-d", "127.0.0.1/32", "-p", "tcp", "!", "--dport", "15008"];
-            own(&[&tcp[..], &["-m", "owner", owner, &proxy, "-j", "ISTIO_IN_REDIRECT"]].concat())?;
-            own(&["-o", "lo", "-m", "owner", "!", owner, &proxy, "-j", "RETURN"])?;
-            own(&["-m", "owner", owner, &proxy, "-j", "RETURN"])?;
-        }
-        self.rule(&["-A", "ISTIO_OUTPUT", "-d", "127.0.0.1/32", "-j", "RETURN"])?;
-        self.rule(&["-A", "ISTIO_OUTPUT", "-j", "ISTIO_REDIRECT"])
+        // The hosts have no addresses of IPv6.
+        let settings = weft_redirect::Settings { ipv6: false, ..weft_redirect::Settings::default() };
+        let rules = weft_redirect::iptables::text(&settings, weft_redirect::Family::V4, "");
+        self.feed("iptables-restore", &["--noflush", "-w"], &rules)
     }
 
-    fn rule(&self, words: &[&str]) -> Result<()> {
-        run("ip", &[&["netns", "exec", &self.name, "iptables", "-w", "-t", "nat"], words].concat())
+    /// Runs a program inside that reads `text`.
+    ///
+    /// # Errors
+    /// When it cannot be started, or fails; with what it said.
+    pub fn feed(&self, program: &str, words: &[&str], text: &str) -> Result<()> {
+        let mut command = self.command(program, None);
+        let mut child =
+            command.args(words).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        // Who refuses the first lines does not read the rest, and says why.
+        let _ = child.stdin.take().map(|mut input| input.write_all(text.as_bytes()));
+        let done = child.wait_with_output()?;
+        if !done.status.success() {
+            bail!("{program} {}: {}", words.join(" "), String::from_utf8_lossy(&done.stderr).trim());
+        }
+        Ok(())
     }
 }
 

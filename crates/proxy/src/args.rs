@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use weft_agent::settings::Flags;
 
 use crate::agent::{AgentFlags, EndWithParent};
+use crate::redirect::RedirectFlags;
 
 /// Weft's data plane: runs an ordinary Envoy bootstrap (`--config FILE`), or under a control plane
 /// (`sidecar`, `router`),
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Router(Box<Flags>),
     /// Run an Envoy: its configuration and identity come from the control plane.
     Agent(Box<AgentFlags>),
+    /// Set the rules by which a pod's connections come to its proxy.
+    #[command(alias = "istio-iptables")]
+    Redirect(Box<RedirectFlags>),
     /// Become a program that ends with its parent; how `agent` starts Envoy.
     #[command(hide = true)]
     EndWithParent(EndWithParent),

@@ -31,6 +31,7 @@ mod log;
 mod network;
 mod process;
 mod program;
+mod redirect;
 mod serving;
 mod sidecar;
 mod stats;

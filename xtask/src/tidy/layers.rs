@@ -19,6 +19,7 @@ const LAYERS: [&[&str]; 6] = [
         "weft-model",
         "weft-compile",
         "weft-inject",
+        "weft-redirect",
         "weft-ca",
     ],
     &[
@@ -28,7 +29,7 @@ const LAYERS: [&[&str]; 6] = [
         "weft-telemetry",
         "weft-source",
         "weft-xds",
-        "weft-kube",
+        "weft-kube-source",
         "weft-ca-store",
         "weft-ca-service",
         "weft-dns",
@@ -48,7 +49,15 @@ const THROUGH: &str = "envoy-types";
 /// The two planes, which meet in messages alone (invariant 10): neither depends on the other. Whoever stands in
 /// none of them (messages, TLS, streams of discovery …) serves both.
 const PLANES: [&[&str]; 2] = [
-    &["weft-api", "weft-source", "weft-model", "weft-compile", "weft-control", "weft-ca-store"],
+    &[
+        "weft-api",
+        "weft-source",
+        "weft-kube-source",
+        "weft-model",
+        "weft-compile",
+        "weft-control",
+        "weft-ca-store",
+    ],
     &[
         "weft-codec",
         "weft-route",
