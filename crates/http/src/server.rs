@@ -78,6 +78,26 @@ impl ServerConn {
         poll_fn(|cx| self.shared.get().poll_discard(cx)).await;
     }
 
+    /// Closes at once if nothing can be lost by it: all is written, and the client has said that it sends no
+    /// more. Whether it did. Only for sockets without a protocol between, such as TLS, that has an end of
+    /// its own.
+    #[must_use]
+    pub fn close_at_once(&self) -> bool {
+        let connection = &mut *self.shared.get();
+        let AnyCodec::Http1(codec) = &mut connection.codec else { return false };
+        let clean = codec.said_last()
+            && codec.output().is_empty()
+            && connection.input.is_empty()
+            && connection.error.is_none()
+            && !connection.needs_flush;
+        if clean {
+            // Closing the socket ends our direction, too.
+            connection.shutdown = Shutdown::Done;
+            connection.close();
+        }
+        clean
+    }
+
     /// Starts the drain; see [`ConnHandle::start_drain`].
     pub fn start_drain(&self, last_call: bool) {
         self.handle().start_drain(last_call);

@@ -46,6 +46,10 @@ pub struct Http1 {
     /// An event that follows the one just given.
     following: Option<Event>,
     drain: Drain,
+    /// The client's request says that it is the last.
+    closes: bool,
+    /// That request is answered.
+    said_last: bool,
 }
 
 /// The receiving half of the connection.
@@ -118,7 +122,16 @@ impl Http1 {
             receiving: Receiving::Head { scanned: 0 },
             following: None,
             drain: Drain::No,
+            closes: false,
+            said_last: false,
         }
+    }
+
+    /// Whether the client has said that its request was the last, all of it has come, and it is answered:
+    /// nothing more is to be expected of it (server).
+    #[must_use]
+    pub fn said_last(&self) -> bool {
+        self.said_last
     }
 
     fn receive_head(&mut self, input: &mut BytesMut) -> Result<Option<Event>, CodecError> {
@@ -153,6 +166,7 @@ impl Http1 {
 
     fn request(&mut self, head: &[u8]) -> Result<Event, CodecError> {
         let request = request::parse(head, &self.limits, &self.scheme)?;
+        self.closes = !request.keep_alive;
         self.last = StreamId(self.last.0.wrapping_add(1));
         let asked = Asked {
             head: request.head.method == Method::Head,
@@ -254,6 +268,7 @@ impl Http1 {
             return;
         }
         let persists = exchange.keep_alive && !exchange.tunnel;
+        self.said_last = self.closes && !exchange.tunnel;
         self.exchange = None;
         self.receiving = if persists { Receiving::Head { scanned: 0 } } else { Receiving::Closed };
     }

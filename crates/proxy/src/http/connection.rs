@@ -158,6 +158,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
         error_fields: Some(conn.error_fields()),
         ..ConnOptions::default()
     };
+    let plain = !conn.facts.tls;
     let mut server = ServerConn::new(io, codec, options, prefix);
     conn.version.set(server.version());
     conn.stats.connection_began(http2, conn.facts.tls);
@@ -233,7 +234,9 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     }
     conn.stats.bytes(&mut counted, handle.counters());
     conn.stats.connection_ended(http2, conn.facts.tls, began.elapsed());
-    let _ = timeout(manager.delayed_close_timeout, server.close()).await;
+    if !(plain && server.close_at_once()) {
+        let _ = timeout(manager.delayed_close_timeout, server.close()).await;
+    }
 }
 
 /// What happens to a connection beside its requests.
