@@ -44,6 +44,7 @@ pub(crate) fn object(object: &Object, r: &mut Report) {
         Spec::Service(service) => service::check(r, &service.spec),
         // The API server has checked what it holds; of these a mesh needs nothing more.
         Spec::Namespace(_)
+        | Spec::Node(_)
         | Spec::Pod(_)
         | Spec::Deployment(_)
         | Spec::ServiceAccount(_)

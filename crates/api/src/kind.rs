@@ -24,6 +24,8 @@ pub enum Kind {
     AuthorizationPolicy,
     /// Kubernetes Namespace.
     Namespace,
+    /// Kubernetes Node: where its pods are.
+    Node,
     /// Kubernetes Service.
     Service,
     /// Kubernetes Pod.
@@ -47,6 +49,7 @@ const KINDS: &[(Kind, &str, &str, &[&str])] = &[
     (Kind::PeerAuthentication, "PeerAuthentication", SECURITY, SECURITY_VERSIONS),
     (Kind::AuthorizationPolicy, "AuthorizationPolicy", SECURITY, SECURITY_VERSIONS),
     (Kind::Namespace, "Namespace", "", &["v1"]),
+    (Kind::Node, "Node", "", &["v1"]),
     (Kind::Service, "Service", "", &["v1"]),
     (Kind::Pod, "Pod", "", &["v1"]),
     (Kind::Deployment, "Deployment", "apps", &["v1"]),
@@ -114,7 +117,7 @@ impl Kind {
     /// Whether objects of the kind live in namespaces.
     #[must_use]
     pub fn is_namespaced(self) -> bool {
-        self != Self::Namespace
+        !matches!(self, Self::Namespace | Self::Node)
     }
 
     fn row(self) -> &'static (Self, &'static str, &'static str, &'static [&'static str]) {

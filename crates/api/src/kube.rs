@@ -18,6 +18,11 @@ record! {
 }
 
 record! {
+    /// A node; its labels say where its pods are (CP-27).
+    partial struct Node {}
+}
+
+record! {
     /// A service account; identities name it.
     partial struct ServiceAccount {}
 }

@@ -10,7 +10,7 @@ use crate::istio::{
     WorkloadEntry,
 };
 use crate::kind::Kind;
-use crate::kube::{Deployment, EndpointSlice, Namespace, Pod, Service, ServiceAccount};
+use crate::kube::{Deployment, EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount};
 use crate::places::Places;
 
 /// The namespace of objects that name none.
@@ -148,6 +148,7 @@ specs!(
     PeerAuthentication,
     AuthorizationPolicy,
     Namespace,
+    Node,
     Service,
     Pod,
     Deployment,

@@ -219,6 +219,7 @@ fn spec(kind: Kind, root: &Node<'_>, unknown: Unknown, r: &mut Report) -> Option
         Kind::PeerAuthentication => of_istio::<istio::PeerAuthentication>(root, unknown, r),
         Kind::AuthorizationPolicy => of_istio::<istio::AuthorizationPolicy>(root, unknown, r),
         Kind::Namespace => whole::<kube::Namespace>(root, r),
+        Kind::Node => whole::<kube::Node>(root, r),
         Kind::Service => whole::<kube::Service>(root, r),
         Kind::Pod => whole::<kube::Pod>(root, r),
         Kind::Deployment => whole::<kube::Deployment>(root, r),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use weft_api::kube::Pod;
 use weft_api::kube::pod::Transport;
 use weft_api::value::label::selects;
-use weft_api::{Object, Origin};
+use weft_api::{Kind, Object, Origin};
 use weft_types::{Name, SpiffeId, embedded};
 
 use super::ServiceKey;
@@ -44,11 +44,23 @@ struct OfNamespace {
 impl Pods {
     pub(super) fn new(objects: &Objects, mesh: &MeshConfig) -> Self {
         let mut pods = Self::default();
+        let nodes: HashMap<&str, Locality> = objects
+            .of(Kind::Node)
+            .iter()
+            .map(|node| (&*node.reference.name, locality(&node.meta.labels)))
+            .collect();
         for (object, pod) in objects.pods() {
             if matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
                 continue;
             }
-            pods.add(Arc::new(workload(object, pod, mesh)));
+            let mut workload = workload(object, pod, mesh);
+            // What a pod says itself goes before what its node says (CP-27).
+            if workload.locality == Locality::default()
+                && let Some(locality) = pod.spec.node_name.as_deref().and_then(|name| nodes.get(name))
+            {
+                workload.locality = locality.clone();
+            }
+            pods.add(Arc::new(workload));
         }
         pods
     }

@@ -1,0 +1,42 @@
+//! Kubernetes as a source of objects: what a folder of files gives, given by an API server.
+//!
+//! ```text
+//!  API server ──watch, one for each kind──► follow ──Change──► collect: Held + quiet time ──► Update
+//!      │         (kube's watcher: list,       │ trim, read      (who held what; last good)      (as a
+//!      │          resume, list again)         └ (no I/O)                                         folder's)
+//!      ├── TokenReview ◄── reviews: whose token is this
+//!      ├── Secret, ConfigMap ◄── named: the authority, the mesh's settings, roots in each namespace
+//!      └── webhook configurations ◄── webhooks: whom to trust, and that we answer
+//! ```
+//!
+//! - [`connect()`]: the way to the API server; [`Source`]: the objects.
+//! - [`Reviews`], [`named`], [`roots`], [`webhooks`]: the little else that the mesh reads and writes.
+//!
+//! # Invariants
+//! - Objects are read by [`weft_api::decode()`] from the text that a file would hold, so that the same objects
+//!   make the same mesh wherever they come from (`control/tests/kubernetes.rs`).
+//! - The first [`weft_source::Update`] holds all of the cluster; a kind that the API server does not know yet is
+//!   waited for, and holds up nothing.
+//! - A broken watch changes nothing: what is held stays until a new list replaces it.
+//! - What nobody reads is dropped before an object is kept ([`trim`]).
+//! - A broken object changes nothing but itself: its last good version stays in force.
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod collect;
+pub mod connect;
+mod follow;
+mod held;
+pub mod kinds;
+pub mod named;
+mod read;
+pub mod reviews;
+pub mod roots;
+mod source;
+pub mod trim;
+pub mod webhooks;
+
+pub use connect::{ConnectError, connect};
+pub use kube::Client;
+pub use reviews::{Account, ReviewError, Reviews};
+pub use source::Source;
