@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Run a program with a sidecar in a mesh that `weft up` or `weft demo` started.
     Run(RunArgs),
+    /// Put sidecars into the pods of a YAML file, as the webhook would.
+    KubeInject(crate::kube_inject::KubeInjectArgs),
     /// Become a program that ends with its parent.
     #[command(name = crate::launch::SUBCOMMAND, hide = true)]
     ExecChild {

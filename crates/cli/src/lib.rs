@@ -29,6 +29,7 @@ mod demo;
 mod figures;
 mod folder;
 mod http;
+mod kube_inject;
 pub mod launch;
 mod listening;
 mod load;

@@ -11,7 +11,7 @@ use crate::session::Ending;
 use crate::siblings::Siblings;
 use crate::signals::Signals;
 use crate::view::{View, note};
-use crate::{demo, launch, run, up};
+use crate::{demo, kube_inject, launch, run, up};
 
 /// Exit code of a program that could not be executed, as in shells.
 const NOT_EXECUTED: u8 = 127;
@@ -30,6 +30,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => block_on(run_demo(&args)),
         Command::Up(args) => block_on(run_up(&args)),
         Command::Run(args) => block_on(run::run(&args)),
+        Command::KubeInject(args) => kube_inject::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         note(&format!("weft: {error:#}"));

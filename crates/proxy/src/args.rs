@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// Set the rules by which a pod's connections come to its proxy.
     #[command(alias = "istio-iptables")]
     Redirect(Box<RedirectFlags>),
+    /// Wait until the proxy of this pod is ready.
+    Wait(crate::wait::WaitFlags),
     /// Become a program that ends with its parent; how `agent` starts Envoy.
     #[command(hide = true)]
     EndWithParent(EndWithParent),

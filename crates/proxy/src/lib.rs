@@ -40,6 +40,7 @@ mod test_filters;
 mod timer;
 mod upkeep;
 mod upstream;
+mod wait;
 mod worker;
 
 pub use program::main;

@@ -12,7 +12,7 @@ use crate::args::{self, Args, Command, CommandLine};
 use crate::config;
 use crate::dynamic::Source;
 use crate::serving::{self, Plan};
-use crate::{agent, redirect, sidecar, test_filters};
+use crate::{agent, redirect, sidecar, test_filters, wait};
 
 /// Runs the program; its exit code is 0 after an orderly end, 1 when it could not start.
 #[must_use]
@@ -23,6 +23,7 @@ pub fn main() -> ExitCode {
         (Some(Command::Router(flags)), _) => sidecar::run(*flags, Role::Router),
         (Some(Command::Agent(flags)), _) => agent::run(*flags),
         (Some(Command::Redirect(flags)), _) => redirect::run(&flags),
+        (Some(Command::Wait(flags)), _) => wait::run(&flags),
         (Some(Command::EndWithParent(flags)), _) => agent::end_with_parent(flags),
         (None, Some(args)) => bootstrap(&args),
         (None, None) => Err(anyhow::anyhow!("give --config FILE, or a subcommand; --help lists them")),
