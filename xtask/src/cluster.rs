@@ -43,6 +43,8 @@ enum What {
         #[arg(long)]
         wait: bool,
     },
+    /// The control plane on an API server of its own: starts it alone, and takes it down.
+    Source,
     /// Stops the cluster and throws its state away.
     Down,
 }
@@ -58,8 +60,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             charts.env("WAIT", if *wait { "--wait" } else { "" });
             must(charts)
         }
+        What::Source => source(),
         What::Down => must(script("down.sh")?),
     }
+}
+
+fn source() -> Result<()> {
+    must(command(&["cargo", "build", "-p", "weft-control"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    up(true, None, "iptables")?;
+    let mut tests = script("source.sh")?;
+    tests.env("WEFTD", std::path::absolute(target.join("debug/weftd"))?);
+    let outcome = must(tests);
+    must(script("down.sh")?)?;
+    outcome
 }
 
 /// Where everything is kept.

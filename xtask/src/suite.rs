@@ -9,7 +9,7 @@ use std::process::Command;
 /// Name, what it is for, and how it is run.
 type Suite = (&'static str, &'static str, fn() -> Result<Command>);
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
     ("self-check", "the whole call table, Envoy with itself, 1 and 2 workers", || {
         oracle::prepare(&["--self-check", "--quiet"], None)
     }),
@@ -28,6 +28,9 @@ const SUITES: [Suite; 8] = [
         mesh::changes("weft")
     }),
     ("mesh-changes-envoy", "the same with Envoy under our control plane", || mesh::changes("envoy")),
+    ("kubernetes", "the control plane on a real API server: objects, roots, validation, a restart", || {
+        Ok(command(&["cargo", "xtask", "cluster", "source"]))
+    }),
     ("fuzz", "the codec's fuzz targets, ten minutes", || {
         Ok(command(&["cargo", "xtask", "fuzz", "--seconds", "600", "--seed", "0"]))
     }),

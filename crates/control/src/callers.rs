@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 use weft_ca_service::Authenticate;
+use weft_kube_source::{Account, Reviews};
 use weft_tls::PeerFacts;
 use weft_types::SpiffeId;
 
@@ -18,6 +19,7 @@ const MAX_TOKEN: usize = 16 << 10;
 #[derive(Clone, Debug)]
 pub struct Callers {
     tokens: Option<Arc<TokenFile>>,
+    reviews: Option<Arc<Reviews>>,
     trust_domain: Arc<str>,
 }
 
@@ -25,14 +27,21 @@ impl Callers {
     /// Callers of a trust domain.
     #[must_use]
     pub fn new(tokens: Option<Arc<TokenFile>>, trust_domain: &str) -> Self {
-        Self { tokens, trust_domain: trust_domain.into() }
+        Self { tokens, reviews: None, trust_domain: trust_domain.into() }
+    }
+
+    /// The same callers, and those whose tokens an API server knows.
+    #[must_use]
+    pub fn with_reviews(mut self, reviews: Option<Arc<Reviews>>) -> Self {
+        self.reviews = reviews;
+        self
     }
 
     /// The caller's identity.
     ///
     /// # Errors
     /// `UNAUTHENTICATED`, in words that tell a forger nothing.
-    pub fn identify(&self, metadata: &MetadataMap, peer: &Extensions) -> Result<SpiffeId, Status> {
+    pub async fn identify(&self, metadata: &MetadataMap, peer: &Extensions) -> Result<SpiffeId, Status> {
         if let Some(id) = peer.get::<Arc<PeerFacts>>().and_then(|facts| facts.identity()) {
             return match *id.trust_domain == *self.trust_domain {
                 true => Ok(id),
@@ -50,12 +59,27 @@ impl Callers {
             ));
         };
         let found = self.tokens.as_ref().and_then(|tokens| tokens.find(token));
-        found.ok_or_else(|| Status::unauthenticated("the token is not known"))
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        self.review(token).await?.ok_or_else(|| Status::unauthenticated("the token is not known"))
+    }
+
+    /// Asks the API server, if there is one.
+    async fn review(&self, token: &str) -> Result<Option<SpiffeId>, Status> {
+        let Some(reviews) = &self.reviews else { return Ok(None) };
+        let account = reviews.review(token).await.map_err(|error| {
+            tracing::warn!(%error, "a token cannot be reviewed");
+            Status::unavailable("the token cannot be reviewed now")
+        })?;
+        Ok(account.and_then(|Account { namespace, name }| {
+            SpiffeId::parse(&format!("spiffe://{}/ns/{namespace}/sa/{name}", self.trust_domain))
+        }))
     }
 }
 
 impl Authenticate for Callers {
     async fn caller(&self, metadata: &MetadataMap, peer: &Extensions) -> Result<SpiffeId, Status> {
-        self.identify(metadata, peer)
+        self.identify(metadata, peer).await
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use weft_ca::rotation::{RootStep, renew_at, root_step};
 use weft_ca::{Authority, ServingCertificate};
 use weft_ca_store::Origin;
@@ -40,6 +41,10 @@ pub struct Certificates {
     addresses: Vec<IpAddr>,
     store: Arc<SecretStore>,
     context: ServerContext,
+    webhooks: ServerContext,
+    /// Names in our own certificate.
+    names: Vec<String>,
+    roots: watch::Sender<String>,
 }
 
 impl Certificates {
@@ -62,17 +67,38 @@ impl Certificates {
         for left_out in authority.left_out() {
             tracing::warn!("authority: {left_out}");
         }
+        let own = (origin != Origin::Given).then_some(folder);
+        Self::with(authority, own, state, listens, DNS_NAMES.map(str::to_owned).to_vec())
+    }
+
+    /// The same with an authority that somebody else keeps, as long as `own` names no folder, and with names of
+    /// our own.
+    ///
+    /// # Errors
+    /// The state folder cannot be written, or the authority cannot serve.
+    pub fn with(
+        authority: Authority,
+        own: Option<PathBuf>,
+        state: &Path,
+        listens: SocketAddr,
+        names: Vec<String>,
+    ) -> Result<(Self, ServingCertificate)> {
+        std::fs::create_dir_all(state).with_context(|| format!("--state-dir {}", state.display()))?;
         let mut addresses = vec![IpAddr::from([127, 0, 0, 1])];
         if !listens.ip().is_unspecified() && !addresses.contains(&listens.ip()) {
             addresses.push(listens.ip());
         }
         let store = Arc::new(SecretStore::new());
+        let authority_roots = authority.roots_pem();
         let this = Self {
             authority: Arc::new(ArcSwap::from_pointee(authority)),
-            own: (origin != Origin::Given).then_some(folder),
+            own,
+            names,
+            roots: watch::Sender::new(authority_roots),
+            webhooks: ServerContext::new(server_tls("http/1.1"), store.clone()),
             root_file: state.join(ROOT_FILE),
             addresses,
-            context: ServerContext::new(server_tls(), store.clone()),
+            context: ServerContext::new(server_tls("h2"), store.clone()),
             store,
         };
         this.publish_roots()?;
@@ -92,12 +118,39 @@ impl Certificates {
         &self.context
     }
 
+    /// TLS of the webhooks: HTTP/1.1.
+    #[must_use]
+    pub fn webhooks(&self) -> &ServerContext {
+        &self.webhooks
+    }
+
+    /// The mesh's roots, PEM, and each change of them.
+    #[must_use]
+    pub fn roots(&self) -> watch::Receiver<String> {
+        self.roots.subscribe()
+    }
+
+    /// Puts another authority in the place of ours; connections live on.
+    ///
+    /// # Errors
+    /// The roots cannot be written, or the authority cannot serve.
+    pub fn replace(&self, authority: Authority) -> Result<()> {
+        self.authority.store(Arc::new(authority));
+        self.publish_roots()?;
+        self.serve().map(drop)
+    }
+
     /// Writes the roots for proxies, and trusts them in clients.
     fn publish_roots(&self) -> Result<()> {
         let authority = self.authority.load();
         let roots = authority.roots_pem();
         replace_file(&self.root_file, roots.as_bytes())
             .with_context(|| format!("writing {}", self.root_file.display()))?;
+        self.roots.send_if_modified(|told| {
+            let differs = *told != roots;
+            told.clone_from(&roots);
+            differs
+        });
         let crl = authority.revocation_list_pem().map(|crl| crl.as_bytes().to_vec());
         let validation = Validation { roots: Some(roots.into_bytes()), crl, ..Validation::default() };
         self.store.set(ROOTS.into(), Arc::new(Secret::Validation(validation)));
@@ -106,8 +159,7 @@ impl Certificates {
 
     /// Takes a new certificate of our own into use; connections live on.
     fn serve(&self) -> Result<ServingCertificate> {
-        let dns = DNS_NAMES.map(str::to_owned);
-        let serving = self.authority.load().serve(&dns, &self.addresses, SystemTime::now())?;
+        let serving = self.authority.load().serve(&self.names, &self.addresses, SystemTime::now())?;
         let (chain, key) = (serving.chain.as_bytes().to_vec(), serving.key.pem().as_bytes().to_vec());
         self.store.set(OWN.into(), Arc::new(Secret::Certificate { chain, key }));
         Ok(serving)
@@ -172,7 +224,7 @@ impl Certificates {
     }
 }
 
-fn server_tls() -> ServerTls {
+fn server_tls(protocol: &str) -> ServerTls {
     let named = |name: &str| SecretSource::Named(name.into());
     ServerTls {
         common: TlsCommon {
@@ -180,7 +232,7 @@ fn server_tls() -> ServerTls {
             max_version: TlsVersion::V1_3,
             cipher_suites: Vec::new(),
             curves: Vec::new(),
-            alpn: vec!["h2".into()],
+            alpn: vec![protocol.into()],
             certificates: vec![named(OWN)],
             validation: ValidationSource::One(named(ROOTS)),
         },

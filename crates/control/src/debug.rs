@@ -5,10 +5,11 @@ mod metrics;
 mod page;
 mod syncz;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{ConnectInfo, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -20,6 +21,9 @@ use weft_xds::server::Streams;
 
 use crate::nodes::Nodes;
 use crate::world::World;
+
+/// Pages that everybody may see.
+const OPEN: [&str; 3] = ["/ready", "/version", "/metrics"];
 
 /// What pages are made of.
 #[derive(Clone, Debug)]
@@ -61,6 +65,13 @@ pub fn router(pages: Pages) -> Router {
             if local && !is_local(request.headers().get(header::HOST).and_then(|host| host.to_str().ok())) {
                 return (StatusCode::MISDIRECTED_REQUEST, "Host must be an address or localhost\n")
                     .into_response();
+            }
+            // Pages show the whole mesh: off loopback only what everybody may know (CP-06).
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            let is_open = OPEN.contains(&request.uri().path());
+            if !local && !is_open && !peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback()) {
+                let text = "only from loopback: use kubectl port-forward or exec\n";
+                return (StatusCode::FORBIDDEN, text).into_response();
             }
             next.run(request).await
         }))

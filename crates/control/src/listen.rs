@@ -1,5 +1,6 @@
 //! The TLS port: connections in, each with what its handshake found.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::transport::server::Connected;
 use weft_tls::{PeerFacts, ServerStream};
+use weft_types::random::{Random as _, SplitMix};
 
 use crate::certificates::Certificates;
 
@@ -28,6 +30,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Connection {
     stream: ServerStream<TcpStream>,
     facts: Arc<PeerFacts>,
+    /// When it has been open for long enough.
+    end: Option<Pin<Box<tokio::time::Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -40,12 +44,15 @@ impl Connected for Connection {
     }
 }
 
-/// Accepts connections until the receiver is dropped.
+/// Accepts connections until the receiver is dropped. Each ends at `age`, a tenth more or less: then a proxy
+/// connects anew, perhaps with another replica.
 pub async fn accept(
     listener: TcpListener,
     certificates: Arc<Certificates>,
     ready: mpsc::Sender<io::Result<Connection>>,
+    age: Option<Duration>,
 ) {
+    let mut random = SplitMix::new(u64::from(std::process::id()));
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(permit) = permits.clone().acquire_owned().await else { return };
@@ -61,6 +68,8 @@ pub async fn accept(
                 continue;
             }
         };
+        let spread = 0.9 + 0.2 * (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let end = age.map(|age| Box::pin(tokio::time::sleep(age.mul_f64(spread))));
         let (certificates, ready) = (certificates.clone(), ready.clone());
         tokio::spawn(async move {
             // Small messages both ways.
@@ -71,7 +80,7 @@ pub async fn accept(
             };
             match acceptor.accept(stream, HANDSHAKE).await {
                 Ok((stream, facts)) => {
-                    let connection = Connection { stream, facts: Arc::new(facts), _permit: permit };
+                    let connection = Connection { stream, facts: Arc::new(facts), end, _permit: permit };
                     // The receiver is gone: we stop.
                     let _ = ready.send(Ok(connection)).await;
                 }
@@ -93,6 +102,11 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

@@ -20,9 +20,15 @@ fn main() -> ExitCode {
 }
 
 fn run(settings: Settings) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_level).context("--log-level")?;
+    let level = directives(&settings.log_level);
+    let filter = tracing_subscriber::EnvFilter::try_new(&level).context("--log-level")?;
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if settings.log_json {
+        lines.json().init();
+    } else {
+        lines.with_ansi(colours).init();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything listens, so that no signal falls between.
@@ -37,4 +43,20 @@ fn run(settings: Settings) -> Result<()> {
         weftd.stop().await;
         Ok(())
     })
+}
+
+/// Istio's `scope:level,…` in our form: only the scope `default` means anything here.
+fn directives(text: &str) -> String {
+    if !text.contains(':') || text.contains("::") {
+        return text.to_owned();
+    }
+    let scopes = text.split(',').filter_map(|part| part.trim().split_once(':'));
+    let level =
+        scopes.into_iter().find(|(scope, _)| matches!(*scope, "default" | "all")).map(|(_, level)| level);
+    match level {
+        Some("none") => "off".to_owned(),
+        Some("fatal") => "error".to_owned(),
+        Some(level) => level.to_owned(),
+        None => "warn".to_owned(),
+    }
 }

@@ -27,13 +27,21 @@ impl fmt::Display for Finding {
 /// # Errors
 /// The text is no map in YAML.
 pub fn parse(text: &str) -> Result<(MeshConfig, Vec<Finding>), String> {
+    parse_over(MeshConfig::default(), text)
+}
+
+/// The same over other defaults than Istio's.
+///
+/// # Errors
+/// The text is no map in YAML.
+pub fn parse_over(base: MeshConfig, text: &str) -> Result<(MeshConfig, Vec<Finding>), String> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     let fields = match value {
         Value::Object(fields) => fields,
         Value::Null => Map::new(),
         _ => return Err("must be a map of fields".to_owned()),
     };
-    let mut reading = Reading { mesh: MeshConfig::default(), findings: Vec::new() };
+    let mut reading = Reading { mesh: base, findings: Vec::new() };
     for (name, value) in &fields {
         reading.field(name, value);
     }
@@ -113,7 +121,7 @@ impl Reading {
 }
 
 /// One number and its unit.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit);
     let factor = match unit {

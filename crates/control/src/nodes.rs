@@ -153,7 +153,7 @@ impl Provider for Nodes {
         metadata: &MetadataMap,
         extensions: &Extensions,
     ) -> Result<SpiffeId, Status> {
-        self.callers.identify(metadata, extensions)
+        self.callers.identify(metadata, extensions).await
     }
 
     async fn open(

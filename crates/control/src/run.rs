@@ -1,7 +1,7 @@
 //! All of it put together.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -17,6 +17,7 @@ use weft_xds::server::{Ads, Limits, Streams};
 use crate::callers::Callers;
 use crate::certificates::Certificates;
 use crate::debug::{self, Pages};
+use crate::kubernetes::Cluster;
 use crate::nodes::{Compile, Nodes};
 use crate::settings::Settings;
 use crate::tokens::TokenFile;
@@ -80,20 +81,51 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
         trust_domain,
         token_auth_file,
         mesh_config,
+        kubernetes,
         log_level: _,
+        log_json: _,
+        keepalive_max_server_connection_age: age,
     } = settings;
-    let mesh = mesh(mesh_config.as_deref(), trust_domain)?;
+    let mesh = mesh(mesh_config.as_deref(), trust_domain.clone())?;
+    let at = |port| match kubernetes.kubernetes {
+        true => SocketAddr::from(([0, 0, 0, 0], port)),
+        false => SocketAddr::from(([127, 0, 0, 1], port)),
+    };
+    let (grpc, http) = (grpc.unwrap_or_else(|| at(15012)), http.unwrap_or_else(|| at(15014)));
+    let (send, updates) = mpsc::channel();
+    let place = config_dirs.len();
+    let (mesh, cluster) = match kubernetes.kubernetes {
+        true => {
+            let (mesh, cluster) =
+                Cluster::start(&kubernetes, mesh, trust_domain, place, send.clone()).await?;
+            (mesh, Some(cluster))
+        }
+        false => (mesh, None),
+    };
     let trust_domain = mesh.trust_domain.clone();
 
     let grpc_listener = TcpListener::bind(grpc).await.with_context(|| format!("--grpc {grpc}"))?;
     let http_listener = TcpListener::bind(http).await.with_context(|| format!("--http {http}"))?;
     let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
-    let (certificates, serving) = Certificates::open(&state_dir, cacerts, &trust_domain, grpc)?;
+    let (certificates, serving) = match &cluster {
+        // A folder of the user's goes before Secrets.
+        Some(cluster) if cacerts.is_none() => {
+            let authority = cluster.authority(&trust_domain).await?;
+            Certificates::with(authority, None, &state_dir, grpc, cluster.names())?
+        }
+        _ => Certificates::open(&state_dir, cacerts, &trust_domain, grpc)?,
+    };
     let certificates = Arc::new(certificates);
-    let (sources, worlds) = tokio::task::spawn_blocking(move || world::follow(&config_dirs, mesh)).await??;
+    let (reviews, mut extra) = match &cluster {
+        Some(cluster) => (Some(cluster.reviews()), cluster.serve(&certificates).await?),
+        None => (None, Vec::new()),
+    };
+    let channel = (send, updates);
+    let follow = move || world::follow(&config_dirs, cluster, mesh, channel);
+    let (sources, worlds) = tokio::task::spawn_blocking(follow).await??;
 
     let tokens = token_auth_file.map(|path| Arc::new(TokenFile::new(path, &*trust_domain)));
-    let callers = Callers::new(tokens, &trust_domain);
+    let callers = Callers::new(tokens, &trust_domain).with_reviews(reviews);
     let nodes = Arc::new(Nodes::new(worlds.clone(), compile, callers.clone()));
     let streams = Streams::default();
     let (stop, stopped) = watch::channel(false);
@@ -101,7 +133,7 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
     let authority = CertificateService::new(certificates.authority(), callers);
 
     let (ready, connections) = listen::queue();
-    let accepting = tokio::spawn(listen::accept(grpc_listener, certificates.clone(), ready));
+    let accepting = tokio::spawn(listen::accept(grpc_listener, certificates.clone(), ready, age));
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
@@ -120,16 +152,32 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
             tracing::error!(%error, "the TLS port serves no more");
         }
     });
+    let mut tasks = Vec::new();
     let pages = debug::router(Pages { worlds, nodes, streams, local: http.ip().is_loopback() });
+    for listener in extra.drain(..) {
+        let (pages, mut until) = (pages.clone(), stopped.clone());
+        tasks.push(tokio::spawn(async move {
+            let end = async move { drop(until.wait_for(|stop| *stop).await) };
+            let service = pages.into_make_service_with_connect_info::<SocketAddr>();
+            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(end).await {
+                tracing::error!(%error, "health is told no more");
+            }
+        }));
+    }
     let mut until = stopped;
     let pages_task = tokio::spawn(async move {
         let end = async move { drop(until.wait_for(|stop| *stop).await) };
-        if let Err(error) = axum::serve(http_listener, pages).with_graceful_shutdown(end).await {
+        if let Err(error) =
+            axum::serve(http_listener, pages.into_make_service_with_connect_info::<SocketAddr>())
+                .with_graceful_shutdown(end)
+                .await
+        {
             tracing::error!(%error, "the pages are served no more");
         }
     });
+    tasks.extend([serving_task, pages_task]);
     let renewal = tokio::spawn(async move { certificates.keep(serving).await });
-    Ok(Weftd { grpc, http, stop, tasks: vec![serving_task, pages_task], renewal, sources })
+    Ok(Weftd { grpc, http, stop, tasks, renewal, sources })
 }
 
 fn mesh(path: Option<&std::path::Path>, trust_domain: Option<String>) -> Result<MeshConfig> {

@@ -14,6 +14,8 @@ use weft_api::{Code, Diagnostic, Object, ObjectRef, Severity};
 use weft_model::{MeshConfig, Snapshot};
 use weft_source::{Update, Watch};
 
+use crate::kubernetes::Cluster;
+
 /// The mesh at one moment.
 #[derive(Debug)]
 pub struct World {
@@ -29,10 +31,21 @@ pub struct World {
     pub took: Duration,
 }
 
-/// The folders, watched; dropping it ends that.
+/// What changes the mesh.
+#[derive(Debug)]
+pub enum Message {
+    /// Objects of one source, by its place in the list of sources.
+    Objects(usize, Update),
+    /// Settings of the whole mesh.
+    Mesh(Box<MeshConfig>),
+}
+
+/// The sources, watched; dropping it ends that.
 #[derive(Debug)]
 pub struct Sources {
     watches: Vec<Watch>,
+    /// Its tasks end after it is dropped.
+    cluster: Option<Cluster>,
     builder: Option<JoinHandle<()>>,
 }
 
@@ -40,6 +53,7 @@ impl Drop for Sources {
     fn drop(&mut self) {
         // Their updates end, and with them the builder.
         self.watches.clear();
+        self.cluster = None;
         if let Some(builder) = self.builder.take() {
             // Its panic has been printed where it happened.
             let _ = builder.join();
@@ -47,40 +61,47 @@ impl Drop for Sources {
     }
 }
 
-/// Reads all folders, and follows them from then on.
+/// Reads all folders, and follows them from then on; beside them a cluster that has delivered all it holds,
+/// whose objects come after those of folders.
 ///
 /// # Errors
 /// A folder cannot be looked into; names it.
-pub fn follow(folders: &[PathBuf], mesh: MeshConfig) -> Result<(Sources, watch::Receiver<Arc<World>>)> {
-    let (send, updates) = mpsc::channel();
+pub fn follow(
+    folders: &[PathBuf],
+    cluster: Option<Cluster>,
+    mesh: MeshConfig,
+    (send, updates): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+) -> Result<(Sources, watch::Receiver<Arc<World>>)> {
     let mut watches = Vec::new();
     for (index, folder) in folders.iter().enumerate() {
         let send = send.clone();
         // Nobody listens any more once we stop.
-        let watch = Watch::start(folder, move |update| drop(send.send((index, update))));
+        let watch = Watch::start(folder, move |update| drop(send.send(Message::Objects(index, update))));
         watches.push(watch.with_context(|| format!("--config-dir {}", folder.display()))?);
     }
     drop(send);
-    let mut builder = Builder { merged: Merged::new(folders), mesh, generation: 0, said: Vec::new() };
-    // Each folder has delivered what it holds.
-    for (index, update) in updates.try_iter() {
-        builder.merged.apply(index, update);
+    let mut names = folders.to_vec();
+    names.extend(cluster.is_some().then(|| PathBuf::from("kubernetes")));
+    let mut builder = Builder { merged: Merged::new(&names), mesh, generation: 0, said: Vec::new() };
+    // Each source has delivered what it holds.
+    for message in updates.try_iter() {
+        builder.take(message);
     }
     let first = builder.build().context("the objects cannot be made a snapshot of")?;
     let (worlds, receiver) = watch::channel(Arc::new(first));
     let thread = std::thread::Builder::new().name("weft-world".to_owned());
     let builder = thread.spawn(move || {
-        while let Ok((index, update)) = updates.recv() {
-            builder.merged.apply(index, update);
-            for (index, update) in updates.try_iter() {
-                builder.merged.apply(index, update);
+        while let Ok(message) = updates.recv() {
+            builder.take(message);
+            for message in updates.try_iter() {
+                builder.take(message);
             }
             if let Some(world) = builder.build() {
                 worlds.send_replace(Arc::new(world));
             }
         }
     })?;
-    Ok((Sources { watches, builder: Some(builder) }, receiver))
+    Ok((Sources { watches, cluster, builder: Some(builder) }, receiver))
 }
 
 struct Builder {
@@ -92,6 +113,13 @@ struct Builder {
 }
 
 impl Builder {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Objects(index, update) => self.merged.apply(index, update),
+            Message::Mesh(mesh) => self.mesh = *mesh,
+        }
+    }
+
     /// `None` if it cannot be made: the last one stays in force.
     fn build(&mut self) -> Option<World> {
         let begun = Instant::now();
@@ -183,7 +211,10 @@ impl Merged {
 }
 
 fn duplicate(object: &Object, folder: &Path, first: &Object) -> Diagnostic {
-    let place = folder.join(&*first.source.file);
+    let place = match first.source.file.is_empty() {
+        true => folder.to_owned(),
+        false => folder.join(&*first.source.file),
+    };
     let message = format!("{}:{} holds the same object, and comes first", place.display(), first.source.line);
     Diagnostic {
         line: object.source.line,

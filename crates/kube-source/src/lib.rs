@@ -14,7 +14,7 @@
 //!
 //! # Invariants
 //! - Objects are read by [`weft_api::decode()`] from the text that a file would hold, so that the same objects
-//!   make the same mesh wherever they come from (`control/tests/kubernetes.rs`).
+//!   make the same mesh wherever they come from (`tests/cluster/source.sh`).
 //! - The first [`weft_source::Update`] holds all of the cluster; a kind that the API server does not know yet is
 //!   waited for, and holds up nothing.
 //! - A broken watch changes nothing: what is held stays until a new list replaces it.

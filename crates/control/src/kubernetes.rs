@@ -1,0 +1,177 @@
+//! A Kubernetes cluster: its objects as a source, its word on tokens, its Secrets as the place of the authority,
+//! and webhooks for its API server.
+//!
+//! ```text
+//! ConfigMap istio ─► mesh config ─┐                        Secret cacerts, else istio-ca-secret ─► authority
+//! objects ─► Source ──────────────┴─► world                roots ─► istio-ca-root-cert in each namespace
+//! TokenReview ◄── callers                                  roots ─► caBundle of webhooks ◄─ HTTPS: /validate
+//! ```
+
+mod authority;
+pub mod review;
+mod webhooks;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use weft_ca::Authority;
+use weft_kube_source::webhooks::Ours;
+use weft_kube_source::{Client, Reviews, Source, connect, named, roots};
+use weft_model::MeshConfig;
+
+use crate::certificates::Certificates;
+use crate::mesh_config;
+use crate::settings::Kubernetes;
+use crate::world::Message;
+
+/// A cluster that is followed; dropping it ends that.
+pub struct Cluster {
+    client: Client,
+    settings: Kubernetes,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    _source: Source,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tasks.drain(..).for_each(|task| task.abort());
+    }
+}
+
+impl Cluster {
+    /// Connects, reads the mesh config, and waits until all objects have been sent as source number `place`. The
+    /// ConfigMap's settings go before those in `mesh`; its trust domain counts only now.
+    ///
+    /// # Errors
+    /// There is no way to the API server, or it forbids what must be read.
+    pub async fn start(
+        settings: &Kubernetes,
+        mesh: MeshConfig,
+        trust_domain: Option<String>,
+        place: usize,
+        send: mpsc::Sender<Message>,
+    ) -> Result<(MeshConfig, Self)> {
+        let client = connect(settings.kubeconfig.as_deref()).await?;
+        let name = match settings.revision.as_str() {
+            "default" | "" => "istio".to_owned(),
+            revision => format!("istio-{revision}"),
+        };
+        let base = MeshConfig {
+            cluster: settings.cluster_id.as_str().into(),
+            domain: settings.domain.as_str().into(),
+            root_namespace: settings.namespace.as_str().into(),
+            ..mesh
+        };
+        let namespace = settings.namespace.clone();
+        let map = named::config_map(&client, &namespace, &name).await;
+        let map = map.with_context(|| format!("reading ConfigMap {namespace}/{name}"))?;
+        let mut first = read_mesh(&base, map.as_ref());
+        if let Some(trust_domain) = trust_domain {
+            first.trust_domain = trust_domain.into();
+        }
+        let objects = send.clone();
+        // Nobody listens any more once we stop.
+        let mut source =
+            Source::start(&client, move |update| drop(objects.send(Message::Objects(place, update))));
+        source.synced().await;
+        let (watching, mut told) = (client.clone(), first.clone());
+        let follow = async move {
+            named::follow_config_map(watching, &namespace, &name, |map| {
+                let mut mesh = read_mesh(&base, map.as_ref());
+                if mesh.trust_domain != told.trust_domain {
+                    // Certificates and identities in use are of the old one.
+                    mesh.trust_domain = told.trust_domain.clone();
+                }
+                if mesh != told {
+                    told = mesh.clone();
+                    // Nobody listens any more once we stop.
+                    let _ = send.send(Message::Mesh(Box::new(mesh)));
+                }
+            })
+            .await;
+        };
+        let tasks = std::sync::Mutex::new(vec![tokio::spawn(follow)]);
+        Ok((first, Self { client, settings: settings.clone(), tasks, _source: source }))
+    }
+
+    /// The authority of the Secret `cacerts`, else of `istio-ca-secret`, which is made if there is none (CP-19).
+    ///
+    /// # Errors
+    /// A Secret cannot be read, or what is in it cannot serve.
+    pub async fn authority(&self, trust_domain: &str) -> Result<Authority> {
+        authority::open(&self.client, &self.settings.namespace, trust_domain).await
+    }
+
+    /// Names of our own certificate (CP-22).
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let Kubernetes { namespace, service, domain, .. } = &self.settings;
+        let mut names = vec!["localhost".to_owned()];
+        for service in [service.as_str(), "istiod", "istio-pilot"] {
+            for name in [
+                format!("{service}.{namespace}.svc"),
+                format!("{service}.{namespace}"),
+                format!("{service}.{namespace}.svc.{domain}"),
+            ] {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    /// The API server's word on tokens.
+    #[must_use]
+    pub fn reviews(&self) -> Arc<Reviews> {
+        Arc::new(Reviews::new(self.client.clone(), self.settings.token_audiences.clone()))
+    }
+
+    /// Serves webhooks, distributes roots, follows the authority's Secret; returns where health is to be told.
+    ///
+    /// # Errors
+    /// An address cannot be listened on.
+    pub async fn serve(&self, certificates: &Arc<Certificates>) -> Result<Vec<TcpListener>> {
+        let Kubernetes { webhooks, health, namespace, revision, service, .. } = &self.settings;
+        let listener = TcpListener::bind(webhooks).await.with_context(|| format!("--webhooks {webhooks}"))?;
+        let health = TcpListener::bind(health).await.with_context(|| format!("--health {health}"))?;
+        let ours =
+            Ours { namespace: namespace.clone(), revision: revision.clone(), service: service.clone() };
+        let follow = authority::follow(self.client.clone(), namespace.clone(), certificates.clone());
+        let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tasks.extend([
+            tokio::spawn(webhooks::serve(listener, certificates.clone())),
+            tokio::spawn(roots::keep(self.client.clone(), certificates.roots())),
+            tokio::spawn(weft_kube_source::webhooks::keep(self.client.clone(), ours, certificates.roots())),
+            tokio::spawn(follow),
+        ]);
+        Ok(vec![health])
+    }
+}
+
+/// The mesh config in a ConfigMap over that in `base`; what cannot be read leaves `base`.
+fn read_mesh(base: &MeshConfig, map: Option<&BTreeMap<String, String>>) -> MeshConfig {
+    let Some(text) = map.and_then(|map| map.get("mesh")) else { return base.clone() };
+    match mesh_config::parse_over(base.clone(), text) {
+        Ok((mesh, findings)) => {
+            for finding in findings {
+                tracing::info!("{finding}");
+            }
+            mesh
+        }
+        Err(error) => {
+            tracing::error!(%error, "mesh config of the ConfigMap");
+            base.clone()
+        }
+    }
+}
