@@ -47,11 +47,10 @@ pub(crate) fn decide(injector: &Injector, pod: &Json, namespace: &str) -> Decisi
     if SYSTEM.contains(&namespace) {
         return Decision::Leave(Reason::SystemNamespace);
     }
-    let asked = match asked(injector, pod) {
+    match asked(injector, pod) {
         Decision::Inject(_) if is_injected(pod) => Decision::Leave(Reason::AlreadyInjected),
         other => other,
-    };
-    asked
+    }
 }
 
 fn asked(injector: &Injector, pod: &Json) -> Decision {
