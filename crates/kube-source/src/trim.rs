@@ -62,24 +62,28 @@ pub fn document(watched: &Watched, object: DynamicObject) -> Value {
     Value::Object(fields)
 }
 
-fn keep(value: Option<&mut Value>, names: &[&str]) {
-    if let Some(Value::Object(fields)) = value {
+fn keep(value: &mut Value, names: &[&str]) {
+    if let Value::Object(fields) = value {
         fields.retain(|name, _| names.contains(&name.as_str()));
     }
 }
 
 fn pod(fields: &mut Map<String, Value>) {
-    keep(fields.get_mut("spec"), &POD_SPEC);
+    if let Some(spec) = fields.get_mut("spec") {
+        keep(spec, &POD_SPEC);
+    }
     if let Some(Value::Array(containers)) = fields.get_mut("spec").and_then(|spec| spec.get_mut("containers"))
     {
-        containers.iter_mut().for_each(|container| keep(Some(container), &CONTAINER));
+        containers.iter_mut().for_each(|container| keep(container, &CONTAINER));
     }
-    keep(fields.get_mut("status"), &POD_STATUS);
+    if let Some(status) = fields.get_mut("status") {
+        keep(status, &POD_STATUS);
+    }
     if let Some(Value::Array(conditions)) =
         fields.get_mut("status").and_then(|status| status.get_mut("conditions"))
     {
         conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
-        conditions.iter_mut().for_each(|condition| keep(Some(condition), &["type", "status"]));
+        conditions.iter_mut().for_each(|condition| keep(condition, &["type", "status"]));
     }
     fields.retain(|name, _| name == "spec" || name == "status");
 }

@@ -93,7 +93,7 @@ fn settled(data: &Value, ours: &Ours, bundle: &str, policy: Option<&str>) -> Opt
             webhook["failurePolicy"] = json!(policy);
         }
     }
-    (webhooks != *before).then(|| Value::Array(webhooks))
+    (webhooks != *before).then_some(Value::Array(webhooks))
 }
 
 /// Takes our entry out of `managedFields`: a field that we claim would make Helm's rollback fail.

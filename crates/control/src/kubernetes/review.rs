@@ -49,7 +49,7 @@ fn say(diagnostic: &Diagnostic) -> String {
 mod tests {
     use super::*;
 
-    fn ask(object: Value) -> Value {
+    fn ask(object: &Value) -> Value {
         let review = json!({"request": {"uid": "u", "operation": "CREATE", "object": object}});
         validate(&review).unwrap()["response"].clone()
     }
@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_field() {
-        assert_eq!(ask(route(100))["allowed"], true);
-        let refused = ask(route(-1));
+        assert_eq!(ask(&route(100))["allowed"], true);
+        let refused = ask(&route(-1));
         assert_eq!((&refused["allowed"], &refused["uid"]), (&json!(false), &json!("u")));
         let message = refused["status"]["message"].as_str().unwrap();
         assert!(message.starts_with("spec.http[0].route[0].weight: "), "{message}");
         let mut unknown = route(1);
         unknown["spec"]["htp"] = json!([]);
-        let message = ask(unknown)["status"]["message"].to_string();
+        let message = ask(&unknown)["status"]["message"].to_string();
         assert!(message.contains("spec.htp: unknown field (did you mean http?)"), "{message}");
     }
 
@@ -78,10 +78,10 @@ mod tests {
     fn what_has_no_effect_is_taken_with_a_warning_and_deletions_are_taken() {
         let filter = json!({"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
             "metadata": {"name": "e", "namespace": "n"}, "spec": {}});
-        let taken = ask(filter);
+        let taken = ask(&filter);
         assert_eq!(taken["allowed"], true);
         assert!(taken["warnings"][0].as_str().unwrap().contains("has no effect"), "{taken}");
-        assert_eq!(ask(Value::Null)["allowed"], true);
+        assert_eq!(ask(&Value::Null)["allowed"], true);
         assert!(validate(&json!({})).is_err());
     }
 }
