@@ -18,6 +18,7 @@ use super::{HIGH_WATERMARK, limits, pool, stream, watch};
 use crate::drain::Drain;
 use crate::listen::accepted::ConnFacts;
 use crate::listen::listener::ListenerRuntime;
+use crate::listen::seldom::Seldom;
 use crate::listen::serve::Io;
 
 /// A connection without streams goes after so long: twice what clients keep them for.
@@ -97,12 +98,17 @@ async fn accept(inbound: &Rc<Inbound>, server: &mut ServerConn) {
     let (mut draining, mut last_call) = (false, None);
     let lost = watch::lost(handle.clone());
     let revoked = revoked(inbound);
-    tokio::pin!(lost, revoked);
+    let drained = inbound.drain.started();
+    let idle = idle(&handle);
+    tokio::pin!(lost, revoked, drained, idle);
+    // Made once, and polled only when they were woken: streams come often, these hardly ever.
+    let (mut lost, mut revoked) = (Seldom::new(lost), Seldom::new(revoked));
+    let (mut drained, mut idle) = (Seldom::new(drained), Seldom::new(idle));
     loop {
         let next = tokio::select! {
             biased;
             next = server.accept() => next,
-            () = inbound.drain.started(), if !draining => {
+            () = &mut drained, if !draining => {
                 draining = true;
                 server.start_drain(false);
                 last_call = Some(Instant::now() + LAST_CALL.min(inbound.drain.time()));
@@ -113,7 +119,7 @@ async fn accept(inbound: &Rc<Inbound>, server: &mut ServerConn) {
                 server.start_drain(true);
                 continue;
             }
-            () = idle(&handle), if !draining => {
+            () = &mut idle, if !draining => {
                 draining = true;
                 server.start_drain(true);
                 continue;

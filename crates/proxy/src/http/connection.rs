@@ -179,6 +179,11 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                 let ends = match why {
                     Interruption::Idle if handle.counters().received == 0 => break,
                     Interruption::Lost => break,
+                    // Its end was decided since this was waited for.
+                    Interruption::Idle | Interruption::Old | Interruption::Drain if conn.closing.get() => {
+                        interrupted = interruption(last_call);
+                        continue;
+                    }
                     Interruption::Idle => {
                         conn.stats.inc(|s| s.downstream_cx_idle_timeout);
                         Some(now + manager.drain_timeout)
