@@ -8,6 +8,7 @@
 //! ```
 
 mod authority;
+mod injection;
 pub mod review;
 mod webhooks;
 
@@ -19,13 +20,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use weft_ca::Authority;
 use weft_kube_source::webhooks::Ours;
-use weft_kube_source::{Client, Reviews, Source, connect, named, roots};
+use weft_kube_source::{Client, Reviews, Source, connect, named, roots, version};
 use weft_model::MeshConfig;
 
 use crate::certificates::Certificates;
 use crate::mesh_config;
-use crate::settings::Kubernetes;
+use crate::settings::{Kubernetes, NativeSidecars};
 use crate::world::Message;
+use injection::Injection;
+
+/// Since this version native sidecars are stable; the oldest kubelets beside it, 1.30, have them too.
+const NATIVE_SINCE: (u32, u32) = (1, 33);
 
 /// A cluster that is followed; dropping it ends that.
 pub struct Cluster {
@@ -62,10 +67,7 @@ impl Cluster {
         send: mpsc::Sender<Message>,
     ) -> Result<(MeshConfig, Self)> {
         let client = connect(settings.kubeconfig.as_deref()).await?;
-        let name = match settings.revision.as_str() {
-            "default" | "" => "istio".to_owned(),
-            revision => format!("istio-{revision}"),
-        };
+        let name = format!("istio{}", settings.suffix());
         let base = MeshConfig {
             cluster: settings.cluster_id.as_str().into(),
             domain: settings.domain.as_str().into(),
@@ -148,14 +150,35 @@ impl Cluster {
         let ours =
             Ours { namespace: namespace.clone(), revision: revision.clone(), service: service.clone() };
         let follow = authority::follow(self.client.clone(), namespace.clone(), certificates.clone());
+        let injection = Arc::new(Injection::new(self.native_sidecars().await));
+        let (inject, client, of) = (injection.clone(), self.client.clone(), self.settings.clone());
+        let follow_injection = async move { inject.follow(client, &of.namespace, &of.suffix()).await };
         let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         tasks.extend([
-            tokio::spawn(webhooks::serve(listener, certificates.clone())),
+            tokio::spawn(webhooks::serve(listener, certificates.clone(), injection)),
+            tokio::spawn(follow_injection),
             tokio::spawn(roots::keep(self.client.clone(), certificates.roots())),
             tokio::spawn(weft_kube_source::webhooks::keep(self.client.clone(), ours, certificates.roots())),
             tokio::spawn(follow),
         ]);
         Ok(vec![health])
+    }
+}
+
+impl Cluster {
+    /// Whether sidecars are init containers that stay: as told, else by the version of Kubernetes.
+    async fn native_sidecars(&self) -> bool {
+        match self.settings.native_sidecars {
+            NativeSidecars::True => true,
+            NativeSidecars::False => false,
+            NativeSidecars::Auto => match version(&self.client).await {
+                Ok(version) => version >= NATIVE_SINCE,
+                Err(error) => {
+                    tracing::warn!(%error, "the version of Kubernetes is not known; sidecars are containers");
+                    false
+                }
+            },
+        }
     }
 }
 

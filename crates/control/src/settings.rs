@@ -96,6 +96,32 @@ pub struct Kubernetes {
         value_delimiter = ','
     )]
     pub token_audiences: Vec<String>,
+    /// Whether sidecars are init containers that stay; auto: from Kubernetes 1.33 on. Pods say otherwise by
+    /// annotation (AN-30).
+    #[arg(long, env = "ENABLE_NATIVE_SIDECARS", value_name = "WHEN", default_value = "auto")]
+    pub native_sidecars: NativeSidecars,
+}
+
+/// When sidecars are init containers that stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum NativeSidecars {
+    /// By the version of Kubernetes.
+    Auto,
+    /// Always.
+    True,
+    /// Never.
+    False,
+}
+
+impl Kubernetes {
+    /// What names of our objects end with: nothing, or `-REVISION`.
+    #[must_use]
+    pub fn suffix(&self) -> String {
+        match self.revision.as_str() {
+            "default" | "" => String::new(),
+            revision => format!("-{revision}"),
+        }
+    }
 }
 
 /// Reads 90s, 30m or 1h.

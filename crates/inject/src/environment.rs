@@ -101,6 +101,10 @@ pub(crate) fn variables(
     for (name, text) in config.get("proxyMetadata").and_then(Json::as_object).into_iter().flatten() {
         all.push(value(name, plain(text)));
     }
+    for (name, text) in &injector.variables {
+        all.retain(|one| one["name"] != name.as_str());
+        all.push(value(name, text.clone()));
+    }
     all
 }
 

@@ -66,6 +66,9 @@ pub struct Injector {
     /// Whether sidecars are init containers that stay, where the pod does not say it (AN-30); Kubernetes has them
     /// since 1.29. Default true.
     pub native_sidecars: bool,
+    /// Variables that each proxy gets, in place of those of the same names: what the caller of the webhook says in
+    /// its path (CP-10). Default empty.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Injector {
@@ -83,7 +86,13 @@ impl Injector {
             return Err(refused("values", "is no object".to_owned()));
         }
         let mesh = values.get("meshConfig").cloned().unwrap_or_else(|| json!({}));
-        Ok(Self { config, values, mesh, native_sidecars: true })
+        Ok(Self { config, values, mesh, native_sidecars: true, variables: BTreeMap::new() })
+    }
+
+    /// The same with these variables for each proxy.
+    #[must_use]
+    pub fn with_variables(&self, variables: BTreeMap<String, String>) -> Self {
+        Self { variables, ..self.clone() }
     }
 
     /// Sets the mesh's configuration, YAML as in ConfigMap `istio`, key `mesh`; it replaces what `values` has.

@@ -6,7 +6,8 @@
 //!      │          resume, list again)         └ (no I/O)                                         folder's)
 //!      ├── TokenReview ◄── reviews: whose token is this
 //!      ├── Secret, ConfigMap ◄── named: the authority, the mesh's settings, roots in each namespace
-//!      └── webhook configurations ◄── webhooks: whom to trust, and that we answer
+//!      ├── webhook configurations ◄── webhooks: whom to trust, and that we answer
+//!      └── version
 //! ```
 //!
 //! - [`connect()`]: the way to the API server; [`Source`]: the objects.
@@ -34,9 +35,11 @@ pub mod reviews;
 pub mod roots;
 mod source;
 pub mod trim;
+mod version;
 pub mod webhooks;
 
 pub use connect::{ConnectError, connect};
 pub use kube::Client;
 pub use reviews::{Account, ReviewError, Reviews};
 pub use source::Source;
+pub use version::version;

@@ -1,12 +1,12 @@
-//! The HTTPS port that the API server calls. `/inject` is not served yet: it wants the crate that injects.
+//! The HTTPS port that the API server calls.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Json};
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Json, State};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use weft_tls::ServerStream;
 
+use super::injection::Injection;
 use super::review::validate;
 use crate::certificates::Certificates;
 use crate::listen::HANDSHAKE;
@@ -26,9 +27,12 @@ const HANDSHAKES: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until dropped.
-pub(super) async fn serve(listener: TcpListener, certificates: Arc<Certificates>) {
+pub(super) async fn serve(listener: TcpListener, certificates: Arc<Certificates>, injection: Arc<Injection>) {
     let router = Router::new()
         .route("/validate", post(answer))
+        .route("/inject", post(inject))
+        .route("/inject/{*environment}", post(inject))
+        .with_state(injection)
         .route("/ready", get(async || "ready\n"))
         .layer(DefaultBodyLimit::max(MAX_REVIEW));
     let (send, ready) = mpsc::channel(HANDSHAKES);
@@ -46,6 +50,15 @@ async fn answer(Json(review): Json<Value>) -> Response {
     match validate(&review) {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn inject(State(injection): State<Arc<Injection>>, uri: Uri, Json(review): Json<Value>) -> Response {
+    let path = uri.path().strip_prefix("/inject").unwrap_or_default();
+    match injection.answer(path, &review) {
+        Ok(answer) => Json(answer).into_response(),
+        // The API server shows this to whoever makes the pod, and asks again.
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     }
 }
 
