@@ -1,24 +1,29 @@
 //! Sets that follow one another share what is the same in both.
 
-use std::sync::Arc;
-
 use weft_proto::resource::ResourceSet;
 
-/// Puts the resources of `old` into `new` where they are the same, so that a thousand proxies under a
-/// thousand changes keep one copy of what did not change.
+/// Makes `new` out of `old` where they are the same, so that a thousand proxies under a thousand changes keep
+/// one copy of what did not change, and what did is found without a look at the rest.
 pub(crate) fn share(new: &mut ResourceSet, old: &ResourceSet) {
     for (type_url, resources) in &mut new.by_type {
         let Some(before) = old.by_type.get(type_url) else { continue };
-        for (name, resource) in resources {
-            if let Some(same) = before.get(name).filter(|before| *before == resource) {
-                *resource = Arc::clone(same);
+        let mut made = before.clone();
+        for name in before.keys().filter(|name| !resources.contains_key(*name)) {
+            made.remove(name);
+        }
+        for (name, resource) in resources.iter() {
+            if before.get(name) != Some(resource) {
+                made.insert(name.clone(), resource.clone());
             }
         }
+        *resources = made;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use weft_proto::google::protobuf::Any;
     use weft_proto::resource::Resource;

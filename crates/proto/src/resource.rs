@@ -43,25 +43,46 @@ fn version(body: &Any) -> String {
     format!("{hash:016x}")
 }
 
+/// Resources of one type by name. A copy shares all with what it was copied from, and one that is changed
+/// still shares the rest: what two such maps differ in is found without a look at what they share.
+pub type Named = imbl::OrdMap<Arc<str>, Arc<Resource>>;
+
+/// What [`Named::diff`] tells of.
+pub use imbl::ordmap::DiffItem;
+
 /// All resources that a node may have: type URL → name → resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceSet {
     /// Generation of the snapshot behind it.
     pub generation: u64,
     /// By type URL, then by name.
-    pub by_type: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<Resource>>>,
+    pub by_type: BTreeMap<Arc<str>, Named>,
 }
 
 impl ResourceSet {
     /// Adds a resource, or replaces the one of its name.
     pub fn insert(&mut self, resource: Resource) {
-        let of_type = self.by_type.entry(resource.body.type_url.as_str().into()).or_default();
-        of_type.insert(resource.name.clone(), Arc::new(resource));
+        self.put(Arc::new(resource));
+    }
+
+    /// The same for one that is shared with other sets.
+    pub fn put(&mut self, resource: Arc<Resource>) {
+        let type_url = resource.body.type_url.as_str();
+        let name = resource.name.clone();
+        match self.by_type.get_mut(type_url) {
+            Some(named) => _ = named.insert(name, resource),
+            None => _ = self.by_type.insert(type_url.into(), Named::unit(name, resource)),
+        }
+    }
+
+    /// Takes a resource out.
+    pub fn remove(&mut self, type_url: &str, name: &str) -> Option<Arc<Resource>> {
+        self.by_type.get_mut(type_url)?.remove(name)
     }
 
     /// The resources of a type.
     #[must_use]
-    pub fn of(&self, type_url: &str) -> Option<&BTreeMap<Arc<str>, Arc<Resource>>> {
+    pub fn of(&self, type_url: &str) -> Option<&Named> {
         self.by_type.get(type_url)
     }
 }

@@ -22,6 +22,7 @@ mod record;
 mod service;
 mod session;
 mod stream;
+mod told;
 
 pub use ask::{Ask, Names, Refusal, Reply, Violation};
 pub use limits::Limits;

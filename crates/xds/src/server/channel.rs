@@ -1,40 +1,18 @@
 //! One type on one stream: what is wanted, what the client was told, what is on its way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_proto::resource::Resource;
+use weft_proto::resource::{DiffItem, Named, Resource};
 
 use super::ask::Names;
 use super::order::Role;
 use super::record::TypeStatus;
-
-/// Resources of one type, by name.
-pub(super) type Resources = BTreeMap<Arc<str>, Arc<Resource>>;
+use super::told::{Answer, Ledger, Told};
 
 /// Name that stands for all.
 const ALL: &str = "*";
-
-/// What the client was last told about a name.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    /// `None`: that there is no such resource.
-    pub(super) version: Option<Arc<str>>,
-    /// The resource, where a later whole set may have to hold it once more.
-    pub(super) resource: Option<Arc<Resource>>,
-    pub(super) answer: Answer,
-    /// The client has answered to some version of it since it is there.
-    pub(super) taken: bool,
-}
-
-/// What the client said to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Awaited,
-    Accepted,
-    Refused,
-}
 
 /// A response that the client has not answered yet.
 #[derive(Clone, Debug)]
@@ -73,13 +51,23 @@ pub(super) enum Subscribed {
     Same,
 }
 
+/// Names that are to be looked at.
+#[derive(Debug)]
+enum Suspects {
+    /// Whatever there is.
+    All,
+    These(BTreeSet<Arc<str>>),
+}
+
 #[derive(Debug)]
 pub(super) struct Channel {
     role: Role,
     pub(super) asked: bool,
     pub(super) wildcard: bool,
     pub(super) names: BTreeSet<Arc<str>>,
-    pub(super) told: BTreeMap<Arc<str>, Told>,
+    pub(super) told: Ledger,
+    /// Names of which the client may have to be told something: no others are looked at.
+    suspects: Suspects,
     pub(super) flight: Option<Flight>,
     /// To be sent although the client was told.
     pub(super) again: BTreeSet<Arc<str>>,
@@ -97,7 +85,8 @@ impl Channel {
             asked: false,
             wildcard: false,
             names: BTreeSet::new(),
-            told: BTreeMap::new(),
+            told: Ledger::default(),
+            suspects: Suspects::All,
             flight: None,
             again: BTreeSet::new(),
             answer_due: false,
@@ -108,6 +97,50 @@ impl Channel {
 
     pub(super) fn wants(&self, name: &str) -> bool {
         self.wildcard || self.names.contains(name)
+    }
+
+    /// These may have to be told of.
+    fn suspect(&mut self, names: impl IntoIterator<Item = Arc<str>>) {
+        if let Suspects::These(suspects) = &mut self.suspects {
+            suspects.extend(names);
+        }
+    }
+
+    /// Anything may have to be told of.
+    fn suspect_all(&mut self) {
+        self.suspects = Suspects::All;
+    }
+
+    /// The client shall have another target: what differs between the two.
+    pub(super) fn retarget(&mut self, before: &Named, after: &Named) {
+        if before.ptr_eq(after) {
+            return;
+        }
+        let changed: Vec<Arc<str>> = before.diff(after).map(name_of).collect();
+        if changed.is_empty() {
+            return;
+        }
+        for name in changed.iter().filter(|name| !after.contains_key(*name)) {
+            self.again.remove(name);
+        }
+        // A removal may have been refused only because something else in its response was bad: once more.
+        let repeated = self.told.refused_removals();
+        self.again.extend(repeated.iter().cloned());
+        self.suspect(changed.into_iter().chain(repeated));
+        self.dirty = true;
+    }
+
+    /// All that was told is to be told once more.
+    pub(super) fn repeat_all(&mut self) {
+        self.again = self.told.names().cloned().collect();
+        self.suspect_all();
+        self.dirty = true;
+    }
+
+    /// Nothing is left to tell.
+    pub(super) fn rest(&mut self) {
+        self.suspects = Suspects::These(BTreeSet::new());
+        self.dirty = false;
     }
 
     /// Takes what a request says of names.
@@ -138,6 +171,7 @@ impl Channel {
         }
         (self.wildcard, self.names) = (wildcard, names);
         self.forget_unwanted();
+        self.suspect_all();
         self.dirty = true;
         Subscribed::Changed
     }
@@ -155,28 +189,36 @@ impl Channel {
         if (implied || subscribe.iter().any(|name| name == ALL)) && !self.wildcard {
             self.wildcard = true;
             self.answer_due = true;
+            self.suspect_all();
         }
         for name in subscribe.into_iter().filter(|name| name != ALL) {
             let name: Arc<str> = name.into();
             // Who asks once more for what he was told wants to hear it once more; not so at the begin,
             // when he says which versions he has.
-            if !first && self.told.contains_key(&name) {
+            if !first && self.told.contains(&name) {
                 self.again.insert(name.clone());
             }
+            self.suspect([name.clone()]);
             self.names.insert(name);
         }
         for name in unsubscribe {
             if name == ALL {
                 self.wildcard = false;
-            } else if self.names.remove(name.as_str())
-                && self.wildcard
-                && self.told.contains_key(name.as_str())
-            {
-                // Still wanted, as one of all; the client has dropped it.
-                self.again.insert(name.as_str().into());
+                self.suspect_all();
+            } else if self.names.remove(name.as_str()) {
+                self.suspect([name.as_str().into()]);
+                if !self.wildcard {
+                    self.told.remove(name);
+                    self.again.remove(name.as_str());
+                } else if self.told.contains(name) {
+                    // Still wanted, as one of all; the client has dropped it.
+                    self.again.insert(name.as_str().into());
+                }
             }
         }
-        self.forget_unwanted();
+        if first || unsubscribe.iter().any(|name| name == ALL) {
+            self.forget_unwanted();
+        }
         self.dirty = true;
         Subscribed::Changed
     }
@@ -196,17 +238,6 @@ impl Channel {
         }
     }
 
-    /// A removal may have been refused only because something else in its response was bad.
-    /// Once more, then, when the type has `changed`.
-    pub(super) fn repeat_refused_removals(&mut self, changed: impl FnOnce() -> bool) {
-        let refused =
-            self.told.iter().filter(|(_, told)| told.version.is_none() && told.answer == Answer::Refused);
-        let refused: Vec<_> = refused.map(|(name, _)| name.clone()).collect();
-        if !refused.is_empty() && changed() {
-            self.again.extend(refused);
-        }
-    }
-
     /// Endpoints, when clusters are sent, each of them known to the client before or not. Envoy waits for the
     /// endpoints of a changed cluster anew: by delta without asking once more, and it acknowledges no
     /// clusters before it has them. Those of a new cluster it has dropped with the old one, though by state
@@ -216,45 +247,68 @@ impl Channel {
         for (name, known) in clusters {
             if !known {
                 self.told.remove(&name);
-            } else if self.told.contains_key(&name) {
-                self.again.insert(name);
+            } else if self.told.contains(&name) {
+                self.again.insert(name.clone());
             }
+            self.suspect([name]);
         }
     }
 
     /// What there is to send. `notices`: the protocol can say that something is not there.
-    pub(super) fn plan(&self, target: &Resources, notices: bool) -> Plan {
+    pub(super) fn plan(&self, target: &Named, notices: bool) -> Plan {
         let mut plan = Plan::default();
         if !self.dirty {
             return plan;
         }
-        let mut consider = |resource: &Arc<Resource>| {
-            let version = self.told.get(&resource.name).and_then(|told| told.version.as_ref());
-            if version != Some(&resource.version) || self.again.contains(&resource.name) {
-                plan.changed.push(resource.clone());
+        match &self.suspects {
+            Suspects::These(names) => {
+                for name in names {
+                    self.plan_one(name, target, notices, &mut plan);
+                }
             }
-        };
-        if self.wildcard {
-            target.values().for_each(&mut consider);
-        } else {
-            self.names.iter().filter_map(|name| target.get(name)).for_each(&mut consider);
-        }
-        if notices {
-            let repeats =
-                |name: &Arc<str>, told: &Told| told.answer == Answer::Refused && self.again.contains(name);
-            let gone = |(name, told): &(&Arc<str>, &Told)| {
-                !target.contains_key(*name) && (told.version.is_some() || repeats(name, told))
-            };
-            plan.removed.extend(self.told.iter().filter(gone).map(|(name, _)| name.clone()));
-            let unknown = |name: &&Arc<str>| {
-                !target.contains_key(*name)
-                    && self.told.get(*name).is_none_or(|told| {
-                        told.version.is_none() && told.answer != Answer::Refused && self.again.contains(*name)
-                    })
-            };
-            plan.unknown.extend(self.names.iter().filter(unknown).cloned());
+            Suspects::All => self.plan_all(target, notices, &mut plan),
         }
         plan
+    }
+
+    fn plan_all(&self, target: &Named, notices: bool, plan: &mut Plan) {
+        let wanted: Vec<&Arc<str>> = match self.wildcard {
+            true => target.keys().collect(),
+            false => self.names.iter().filter(|name| target.contains_key(*name)).collect(),
+        };
+        for name in wanted {
+            self.plan_one(name, target, notices, plan);
+        }
+        if notices {
+            let gone = self.told.names().chain(self.names.iter().filter(|name| !self.told.contains(name)));
+            for name in gone.filter(|name| !target.contains_key(*name)) {
+                self.plan_one(name, target, notices, plan);
+            }
+        }
+    }
+
+    /// What there is to send of one name.
+    fn plan_one(&self, name: &Arc<str>, target: &Named, notices: bool, plan: &mut Plan) {
+        let told = self.told.get(name);
+        if let Some(resource) = target.get(name) {
+            let version = told.and_then(|told| told.version.as_ref());
+            if self.wants(name) && (version != Some(&resource.version) || self.again.contains(name)) {
+                plan.changed.push(resource.clone());
+            }
+            return;
+        }
+        if !notices {
+            return;
+        }
+        let again = self.again.contains(name);
+        let refused = told.is_some_and(|told| told.answer == Answer::Refused);
+        if told.is_some_and(|told| told.version.is_some()) || (refused && again) {
+            plan.removed.push(name.clone());
+        }
+        let unheard = told.is_none_or(|told| told.version.is_none() && !refused && again);
+        if unheard && self.names.contains(name) {
+            plan.unknown.push(name.clone());
+        }
     }
 
     /// Whether an answer of the client is worth waiting for.
@@ -263,7 +317,7 @@ impl Channel {
     }
 
     /// Whether the client holds, as far as it takes it, what the target has; removals aside.
-    pub(super) fn is_settled(&self, target: &Resources) -> bool {
+    pub(super) fn is_settled(&self, target: &Named) -> bool {
         !self.is_awaited() && !self.answer_due && self.plan(target, false).changed.is_empty()
     }
 
@@ -281,39 +335,51 @@ impl Channel {
                 taken,
             };
             self.told.insert(resource.name.clone(), told);
-            self.again.remove(&resource.name);
+            self.settle(&resource.name);
             names.push(resource.name.clone());
         }
         for name in gone {
             let told = Told { version: None, resource: None, answer: Answer::Awaited, taken: false };
             self.told.insert(name.clone(), told);
-            self.again.remove(name);
+            self.settle(name);
             names.push(name.clone());
         }
         self.answer_due = false;
         self.flight = Some(Flight { nonce: nonce.to_owned(), names, at, stalled: false });
     }
 
+    /// The client is being told of it.
+    fn settle(&mut self, name: &str) {
+        self.again.remove(name);
+        if let Suspects::These(suspects) = &mut self.suspects {
+            suspects.remove(name);
+        }
+    }
+
     /// Takes the client's answer; `None` if nothing of that nonce is on its way.
     pub(super) fn answered(&mut self, nonce: &str, accepted: bool, whole: bool) -> Option<Flight> {
         let flight = self.flight.take_if(|flight| flight.nonce == nonce)?;
         if whole && accepted {
-            // With the set, the client takes what of it was refused before, and that the rest is gone.
-            for told in self.told.values_mut() {
-                (told.answer, told.taken) = (Answer::Accepted, true);
-            }
-            self.told.retain(|_, told| told.version.is_some());
+            self.told.accept_all();
             return Some(flight);
         }
+        let answer = if accepted { Answer::Accepted } else { Answer::Refused };
         for name in &flight.names {
-            let Some(told) = self.told.get_mut(name) else { continue };
-            told.answer = if accepted { Answer::Accepted } else { Answer::Refused };
-            told.taken = true;
+            let Some(told) = self.told.answer(name, answer) else { continue };
             // What is gone needs no memory, but where the client asked for it by name or will not let it go.
             if accepted && told.version.is_none() && !self.names.contains(name) {
                 self.told.remove(name);
             }
         }
         Some(flight)
+    }
+}
+
+/// The name that a difference is about.
+fn name_of(difference: DiffItem<'_, '_, Arc<str>, Arc<Resource>>) -> Arc<str> {
+    match difference {
+        DiffItem::Add(name, _) | DiffItem::Update { new: (name, _), .. } | DiffItem::Remove(name, _) => {
+            name.clone()
+        }
     }
 }

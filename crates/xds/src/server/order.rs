@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use weft_proto::resource::Named;
 use weft_proto::type_url;
 
-use super::channel::{Answer, Channel, Resources, Told};
+use super::channel::Channel;
+use super::told::{Answer, Told};
 
 /// What a type is to the order. The order of the variants is the order of sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +112,7 @@ impl Patience {
 /// What a stream has of each role, and what it shall have.
 pub(super) struct View<'s> {
     pub(super) channel: &'s dyn Fn(Role) -> Option<&'s Channel>,
-    pub(super) target: &'s dyn Fn(Role) -> &'s Resources,
+    pub(super) target: &'s dyn Fn(Role) -> &'s Named,
     pub(super) patience: &'s Patience,
 }
 

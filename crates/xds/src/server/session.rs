@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use weft_proto::resource::{Resource, ResourceSet};
+use weft_proto::resource::{Named, Resource, ResourceSet};
 
 use super::ask::{Ask, Names, Refusal, Reply, Violation};
-use super::channel::{Channel, Flight, Plan, Resources, Subscribed};
+use super::channel::{Channel, Flight, Plan, Subscribed};
 use super::limits::Limits;
 use super::order::{Gate, Patience, Role, View};
 use super::protocol::Protocol;
 use super::record::{Nack, SessionStatus, Stamp};
 
-static NOTHING: Resources = Resources::new();
+static NOTHING: LazyLock<Named> = LazyLock::new(Named::new);
 
 /// One ADS stream: requests and sets in, responses out. Times are since the stream was opened.
 ///
@@ -52,10 +52,8 @@ impl<P: Protocol> Session<P> {
     pub fn set(&mut self, target: Arc<ResourceSet>) {
         let before = std::mem::replace(&mut self.target, target);
         for ((_, type_url), channel) in &mut self.channels {
-            let resources = self.target.of(type_url).unwrap_or(&NOTHING);
-            channel.again.retain(|name| resources.contains_key(name));
-            channel.repeat_refused_removals(|| before.of(type_url) != self.target.of(type_url));
-            channel.dirty = true;
+            let resources = |set: &ResourceSet| set.of(type_url).unwrap_or(&NOTHING).clone();
+            channel.retarget(&resources(&before), &resources(&self.target));
         }
         let target = &self.target;
         self.patience.prune(|role, name| {
@@ -94,9 +92,8 @@ impl<P: Protocol> Session<P> {
         let asks_again = whole && !first && answers_last && answered.is_none() && !refused;
         if asks_again && subscribed == Subscribed::Same && channel.flight.is_none() {
             // Envoy says the same once more when something in it waits for what it was sent already.
-            channel.again = channel.told.keys().cloned().collect();
+            channel.repeat_all();
             channel.answer_due = key.0.is_listed_whole();
-            channel.dirty = true;
         }
         if let Some(flight) = answered {
             self.note_answer(&key, flight, refusal, now);
@@ -230,7 +227,7 @@ impl<P: Protocol> Session<P> {
         }
         let answer_due = channel.answer_due;
         if plan.is_empty() && !answer_due {
-            channel.dirty = false;
+            channel.rest();
             return None;
         }
         let Plan { changed, mut removed, unknown } = plan;
@@ -280,7 +277,7 @@ impl<P: Protocol> Session<P> {
             let (channels, target) = (&self.channels, &self.target);
             let of_role = |role: Role| channels.iter().find(|((other, _), _)| *other == role).map(|(_, c)| c);
             let shall_have = |role: Role| {
-                target.by_type.iter().find(|(url, _)| Role::of(url) == role).map_or(&NOTHING, |(_, r)| r)
+                target.by_type.iter().find(|(url, _)| Role::of(url) == role).map_or(&*NOTHING, |(_, r)| r)
             };
             let view = View { channel: &of_role, target: &shall_have, patience: &self.patience };
             match gate(&view) {
@@ -302,7 +299,7 @@ impl<P: Protocol> Session<P> {
             let mut status = channel.status.clone();
             status.wildcard = channel.wildcard;
             status.names = channel.names.len();
-            status.told = channel.told.values().filter(|told| told.version.is_some()).count();
+            status.told = channel.told.held();
             status.in_sync = channel.flight.is_none() && !channel.dirty && !channel.answer_due;
             (type_url.clone(), status)
         });
@@ -333,7 +330,7 @@ fn first_bytes(mut resources: Vec<Arc<Resource>>, limit: usize) -> Vec<Arc<Resou
 }
 
 /// The set as the client shall see it: what is there, and what is kept until nothing names it.
-fn whole_set(channel: &Channel, resources: &Resources, kept: &[Arc<str>]) -> Vec<Arc<Resource>> {
+fn whole_set(channel: &Channel, resources: &Named, kept: &[Arc<str>]) -> Vec<Arc<Resource>> {
     let kept = kept.iter().filter_map(|name| channel.told.get(name)?.resource.clone());
     let there = resources.values().filter(|resource| channel.wants(&resource.name)).cloned();
     there.chain(kept).collect()
