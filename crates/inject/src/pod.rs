@@ -162,6 +162,11 @@ impl Work<'_> {
                 && let Some(own) = own.as_object_mut()
             {
                 own.remove("image");
+                // The API server took `auto` for a name without a tag, which is always pulled; the image that comes
+                // in its place has a tag.
+                if own.get("imagePullPolicy").and_then(Json::as_str) == Some("Always") {
+                    own.remove("imagePullPolicy");
+                }
             }
             merge(&mut proxy, &own);
         }

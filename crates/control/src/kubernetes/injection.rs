@@ -60,7 +60,10 @@ impl Injection {
         let mut given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         set(&mut given);
         let Some(map) = &given.injection else {
-            tracing::warn!("{what}: no settings for injection; those in force stay");
+            // Before the first, nothing is lost.
+            if self.injector.load().is_some() {
+                tracing::warn!("{what}: no settings for injection; those in force stay");
+            }
             return;
         };
         match self.read(map, given.mesh.as_deref()) {
