@@ -86,6 +86,9 @@ pub(crate) fn run_all() -> Result<bool> {
 
     steps.step("h2spec", |count| counted(command(&["cargo", "xtask", "h2spec"]), count));
     steps.step("fuzz", |count| counted(command(&["cargo", "xtask", "fuzz"]), count));
+    steps.step("kubernetes", |count| {
+        counted(command(&["cargo", "xtask", "cluster", "suite", "--built", "--envoy"]), count)
+    });
     steps.step("instructions", |count| counted(command(&["cargo", "xtask", "bench", "instructions"]), count));
 
     println!("\n{:32} {:>8}  result", "step", "seconds");
@@ -108,10 +111,8 @@ fn counted(command: Command, count: &mut Count) -> Result<bool> {
 }
 
 fn closing_line(line: &str) -> Option<Count> {
-    if !["test result:", "oracle:", "h2spec:", "fuzz:", "instructions:"]
-        .iter()
-        .any(|start| line.starts_with(start))
-    {
+    let starts = ["test result:", "oracle:", "h2spec:", "fuzz:", "instructions:", "kubernetes:", "charts:"];
+    if !starts.iter().any(|start| line.starts_with(start)) {
         return None;
     }
     let before = |word: &str| -> Option<u64> {
@@ -133,6 +134,8 @@ mod tests {
         assert_eq!(cargo.map(|count| (count.passed, count.failed)), Some((12, 3)));
         assert_eq!(oracle.map(|count| (count.passed, count.failed)), Some((7, 1)));
         assert_eq!(spec.map(|count| (count.passed, count.failed)), Some((7, 1)));
+        let cluster = closing_line("kubernetes: 7 passed, 1 failed");
+        assert_eq!(cluster.map(|count| (count.passed, count.failed)), Some((7, 1)));
         assert!(closing_line("nothing: 7 passed").is_none());
     }
 }

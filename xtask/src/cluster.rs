@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const SCRIPTS: &str = "tests/cluster";
+/// Istio's own Bookinfo, beside this repository; without it the tests' own objects say the same.
+const SAMPLE: &str = "../shared/data/bookinfo";
 
 /// What to do with the cluster.
 #[derive(Debug, clap::Args)]
@@ -45,7 +47,11 @@ enum What {
         wait: bool,
     },
     /// The control plane on an API server of its own: starts it alone, and takes it down.
-    Source,
+    Source {
+        /// Takes the program as it was built.
+        #[arg(long)]
+        built: bool,
+    },
     /// Bookinfo as a user installs it, from nothing: images, a cluster, charts, load; and takes it down.
     Bookinfo(Bookinfo),
     /// Source and Bookinfo, one after the other.
@@ -75,6 +81,12 @@ struct Bookinfo {
     /// Also with real Envoy as sidecars.
     #[arg(long)]
     envoy: bool,
+    /// Takes the programs as they were built.
+    #[arg(long)]
+    built: bool,
+    /// The charts' lives too, by Helm 3 and 4.
+    #[arg(long)]
+    charts: bool,
     /// Leaves the cluster up.
     #[arg(long)]
     keep: bool,
@@ -86,24 +98,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         What::Build => build(),
         What::Up { api, images, proxy_mode } => up(*api, images.as_deref(), proxy_mode),
         What::Load { images } => load(images),
-        What::Charts { wait } => {
-            let mut charts = script("charts.sh")?;
-            charts.env("WAIT", if *wait { "--wait" } else { "" });
-            must(charts)
-        }
-        What::Source => source(),
+        What::Charts { wait } => charts(*wait),
+        What::Source { built } => source(*built),
         What::Bookinfo(how) => bookinfo(how),
-        What::Suite(how) => source().and(bookinfo(how)),
+        What::Suite(how) => {
+            // What the one says does not keep the other from speaking.
+            let sourced = source(how.built);
+            bookinfo(how).and(sourced)
+        }
         What::Down => must(script("down.sh")?),
     }
 }
 
-fn source() -> Result<()> {
-    must(command(&["cargo", "build", "-p", "weft-control"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+fn charts(wait: bool) -> Result<()> {
+    let mut charts = script("charts.sh")?;
+    charts.env("WAIT", if wait { "--wait" } else { "" });
+    must(charts)
+}
+
+fn source(built: bool) -> Result<()> {
+    if !built {
+        must(command(&["cargo", "build", "-p", "weft-control"]))?;
+    }
     up(true, None, "iptables")?;
     let mut tests = script("source.sh")?;
-    tests.env("WEFTD", std::path::absolute(target.join("debug/weftd"))?);
+    tests.env("WEFTD", std::path::absolute(images::built("dev", "weftd"))?);
     let outcome = must(tests);
     must(script("down.sh")?)?;
     outcome
@@ -111,7 +130,7 @@ fn source() -> Result<()> {
 
 fn bookinfo(how: &Bookinfo) -> Result<()> {
     let archives = home()?.join("images");
-    images::write(&images::Options::of(&archives, &how.profile))?;
+    images::write(&images::Options::of(&archives, &how.profile, how.built))?;
     write_curl(&archives)?;
     if how.envoy {
         write_envoy(&archives, &how.profile)?;
@@ -126,7 +145,15 @@ fn bookinfo(how: &Bookinfo) -> Result<()> {
     if how.envoy {
         tests.env("ENVOY", "yes");
     }
-    let outcome = must(tests);
+    // The sample's own files, where they are there.
+    let sample = Path::new(SAMPLE);
+    if sample.exists() {
+        tests.env("BOOKINFO", std::path::absolute(sample)?);
+    }
+    let mut outcome = must(tests);
+    if how.charts && outcome.is_ok() {
+        outcome = charts(true);
+    }
     if !how.keep {
         must(script("down.sh")?)?;
     }

@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Tag of Weft's own images: the chart's `global.tag`.
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"))]
     tag: String,
+    /// Takes the programs as they were built; a build of some packages alone may compile their dependencies anew.
+    #[arg(long)]
+    built: bool,
     /// Only archives whose file name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -40,10 +43,11 @@ pub(crate) struct Options {
 
 impl Options {
     /// All images, from a profile, under the names that the charts ask for.
-    pub(crate) fn of(out: &Path, profile: &str) -> Self {
+    pub(crate) fn of(out: &Path, profile: &str, built: bool) -> Self {
         Self {
             out: out.to_owned(),
             profile: profile.to_owned(),
+            built,
             target: None,
             hub: "localhost/weft".to_owned(),
             tag: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,7 +66,9 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     if recipes.is_empty() {
         bail!("no image has {:?} in its name", options.only);
     }
-    build(options, &recipes)?;
+    if !options.built {
+        build(options, &recipes)?;
+    }
     for recipe in &recipes {
         let image = assemble(options, recipe)?;
         let path = options.out.join(format!("{}.tar", recipe.file));

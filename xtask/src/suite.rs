@@ -28,9 +28,26 @@ const SUITES: [Suite; 9] = [
         mesh::changes("weft")
     }),
     ("mesh-changes-envoy", "the same with Envoy under our control plane", || mesh::changes("envoy")),
-    ("kubernetes", "the control plane on a real API server: objects, roots, validation, a restart", || {
-        Ok(command(&["cargo", "xtask", "cluster", "source"]))
-    }),
+    (
+        "kubernetes",
+        "a real Kubernetes: charts, sidecars, Bookinfo, 100 restarts and changes under load, Envoy",
+        || {
+            let mut suite =
+                command(&["cargo", "xtask", "cluster", "suite", "--profile", "release", "--envoy"]);
+            suite.args([
+                "--charts",
+                "--restarts",
+                "100",
+                "--changes",
+                "100",
+                "--rate",
+                "300",
+                "--jobs",
+                "50",
+            ]);
+            Ok(suite)
+        },
+    ),
     ("fuzz", "the codec's fuzz targets, ten minutes", || {
         Ok(command(&["cargo", "xtask", "fuzz", "--seconds", "600", "--seed", "0"]))
     }),
