@@ -14,9 +14,10 @@
 //! - [`settings`]: flags and Istio's environment variables → one checked value; [`node`] makes the node of it.
 //! - [`channel`], [`token`]: a connection to the control plane; [`identity`]: the workload's certificate.
 //! - [`sds`], [`forward`]: what Envoy asks of an agent, on Unix [`socket`]s; [`bootstrap`]: Envoy's file.
-//! - [`envoy`]: Envoy as a child; [`status`]: the agent's port, by [`readiness`] and [`metrics`]; [`run`]: all together.
+//! - [`envoy`]: Envoy as a child; [`status`]: the agent's port, by [`readiness`], [`metrics`] and [`probes`] of
+//!   the application; [`run`]: all together.
 //!
-//! Source: inventory rows SD-01, SD-17 to SD-19, CP-04, CP-17.
+//! Source: inventory rows SD-01, SD-17 to SD-19, CP-04, CP-14, CP-17.
 //!
 //! # Invariants
 //! - The private key leaves the process over the SDS socket alone, which only its owner can open.
@@ -35,6 +36,7 @@ pub mod forward;
 pub mod identity;
 pub mod metrics;
 pub mod node;
+pub mod probes;
 mod raw;
 pub mod readiness;
 pub mod run;

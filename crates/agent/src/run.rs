@@ -20,6 +20,7 @@ use crate::forward::{ForwardConfig, Forwarder};
 use crate::identity::{Certificates, Identity};
 use crate::metrics::Scrape;
 use crate::node;
+use crate::probes::{MalformedProbe, Probers};
 use crate::sds::SecretServer;
 use crate::settings::Settings;
 use crate::socket::{self, BoundSocket, SocketError};
@@ -40,7 +41,7 @@ pub struct AgentConfig {
     /// Socket of a SPIRE agent to look for, by custom [`WORKLOAD_SOCKET`].
     pub workload_socket: PathBuf,
     /// The environment, for what only the agent reads (`ISTIO_PROMETHEUS_ANNOTATIONS`,
-    /// `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`).
+    /// `ISTIO_KUBE_APP_PROBERS`, `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`).
     pub environment: BTreeMap<String, String>,
     /// Seed of jitter.
     pub seed: u64,
@@ -79,6 +80,9 @@ pub enum AgentError {
     /// A variable cannot be read.
     #[error("{0}")]
     Variable(String),
+    /// The application's probes cannot be read.
+    #[error(transparent)]
+    Probes(#[from] MalformedProbe),
     /// No Envoy.
     #[error(transparent)]
     Envoy(#[from] EnvoyError),
@@ -94,6 +98,7 @@ pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentErr
     let variable = |name: &str| environment.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let application = variable("ISTIO_PROMETHEUS_ANNOTATIONS").map(Scrape::read).transpose();
     let application = application.map_err(AgentError::Variable)?.flatten();
+    let probers = Probers::of_environment(&environment, settings.pod_ip())?;
     let until_idle = variable("EXIT_ON_ZERO_ACTIVE_CONNECTIONS") == Some("true");
     // The folder's mode is 0700: nobody else comes to the sockets in it.
     let folder = tempfile::Builder::new().prefix("weft-agent-").tempdir();
@@ -132,6 +137,7 @@ pub async fn run(config: AgentConfig, mut orders: Orders) -> Result<u8, AgentErr
         admin: reach(settings.admin),
         metrics: reach(SocketAddr::new(settings.bind, METRICS_PORT)),
         application,
+        probers,
         certificates: secrets.certificates.clone(),
         problem: secrets.problem.clone(),
         configured: AtomicBool::new(false),

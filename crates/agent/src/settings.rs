@@ -247,6 +247,13 @@ impl Settings {
         })
     }
 
+    /// The workload's first address; the loopback address if there is none.
+    #[must_use]
+    pub fn pod_ip(&self) -> IpAddr {
+        let first = self.node.ips.first().and_then(|ip| ip.parse().ok());
+        first.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
     /// The control plane as ADS server.
     #[must_use]
     pub fn discovery_server(&self) -> Server {

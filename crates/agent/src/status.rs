@@ -1,4 +1,5 @@
-//! The agent's own port, 15020: readiness, merged metrics, and the two switches of Istio's agent.
+//! The agent's own port, 15020: readiness, merged metrics, the application's probes, and the two switches of
+//! Istio's agent.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -18,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::call::call;
 use crate::identity::Certificates;
 use crate::metrics::{self, Scrape};
+use crate::probes::{self, Probers};
 use crate::readiness::{self, Counters};
 
 /// Most connections at a time.
@@ -34,6 +36,8 @@ pub struct Status {
     pub metrics: SocketAddr,
     /// The application's metrics.
     pub application: Option<Scrape>,
+    /// What the application's probes were.
+    pub probers: Probers,
     /// The workload's certificate.
     pub certificates: Certificates,
     /// What keeps us from one.
@@ -85,7 +89,22 @@ impl Status {
         metrics::own(self.certificates.borrow().as_deref(), SystemTime::now())
     }
 
-    async fn answer(&self, method: &Method, path: &str, peer: SocketAddr) -> (StatusCode, Vec<u8>) {
+    async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> (StatusCode, Bytes) {
+        if probes::is_probe(path) {
+            let probes::Answer { status, body } = self.probers.answer(path, headers).await;
+            return (status, body);
+        }
+        let (status, body) = self.page(method, path, peer).await;
+        (status, body.into())
+    }
+
+    async fn page(&self, method: &Method, path: &str, peer: SocketAddr) -> (StatusCode, Vec<u8>) {
         match (method, path) {
             (&Method::GET | &Method::HEAD, "/healthz/ready") => match self.ready().await {
                 Ok(()) => (StatusCode::OK, Vec::new()),
@@ -147,8 +166,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, status: Arc<Status>) {
     let service = service_fn(|request: Request<Incoming>| {
         let status = status.clone();
         async move {
-            let (code, body) = status.answer(request.method(), request.uri().path(), peer).await;
-            let mut response = Response::new(Full::new(Bytes::from(body)));
+            let path = request.uri().path();
+            let (code, body) = status.answer(request.method(), path, request.headers(), peer).await;
+            let mut response = Response::new(Full::new(body));
             *response.status_mut() = code;
             let kind = header::HeaderValue::from_static("text/plain; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -10,9 +10,6 @@ use weft_inject::{Injector, resource};
 /// Longest file.
 const MOST: u64 = 64 << 20;
 
-/// Where rewritten probes go (CP-14).
-const REWRITTEN: &str = "/app-health/";
-
 /// What is injected, and by which settings.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KubeInjectArgs {
@@ -54,15 +51,6 @@ pub(crate) fn run(args: &KubeInjectArgs) -> Result<ExitCode> {
     let text = read(&args.filename)?;
     let text = resource::inject_text(&injector, &text, &args.namespace)
         .with_context(|| args.filename.display().to_string())?;
-    if text.contains(REWRITTEN) {
-        writeln!(
-            std::io::stderr(),
-            "weft: probes and hooks were rewritten to {REWRITTEN}… of the proxy, which weft-proxy does not answer yet: \
-             pods with them would never be ready. Set sidecarInjectorWebhook.rewriteAppHTTPProbe: false in the values, \
-             or the annotation sidecar.istio.io/rewriteAppHTTPProbers: \"false\"."
-        )
-        .context("writing to standard error")?;
-    }
     match &args.output {
         Some(path) => std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?,
         None => std::io::stdout().write_all(text.as_bytes()).context("writing to standard output")?,

@@ -8,13 +8,14 @@ use serde_json::json;
 use tokio::sync::Notify;
 use weft_agent::call::call;
 use weft_agent::metrics::{self, Scrape};
+use weft_agent::probes::{self, Probers};
 use weft_codec::{Limits, Side};
 use weft_http::{AnyCodec, ConnOptions, Exchange, ServerConn};
 use weft_net::BoundListener;
 use weft_proto::text::Problem;
 use weft_tables::Finding;
 use weft_telemetry::stats::{Filter, prometheus, text};
-use weft_types::{Method, ResponseHead};
+use weft_types::{Method, RequestHead, ResponseHead};
 
 use crate::drain::DrainSwitch;
 use crate::dynamic::Dynamic;
@@ -34,6 +35,8 @@ pub(crate) struct Page {
     pub(crate) dynamic: Option<Dynamic>,
     /// Where the application shows its own counters.
     pub(crate) application: Option<Scrape>,
+    /// What its probes were.
+    pub(crate) probers: Option<Probers>,
 }
 
 /// How much of the page a socket shows.
@@ -45,7 +48,7 @@ pub(crate) enum Kind {
     Health,
     /// Counters alone, for Prometheus (15090).
     Metrics,
-    /// Readiness, and counters together with those of the application (15020).
+    /// Readiness, counters together with those of the application, and its probes (15020).
     Status,
 }
 
@@ -196,6 +199,23 @@ impl Page {
         Answer { body: metrics::merge(&[&own.body, identity.as_bytes(), &application]).into(), ..own }
     }
 
+    /// The application's own word to a probe. Source: CP-14.
+    async fn probe(&self, head: &RequestHead) -> Answer {
+        let Some(probers) = &self.probers else {
+            return Answer { status: 404, ..Answer::text("no application beside this proxy\n") };
+        };
+        let mut headers: http::HeaderMap = head
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.try_into().ok()?, value.try_into().ok()?)))
+            .collect();
+        if let Ok(host) = http::HeaderValue::from_str(&head.authority) {
+            headers.insert(http::header::HOST, host);
+        }
+        let probes::Answer { status, body } = probers.answer(head.path_only(), &headers).await;
+        Answer { status: status.as_u16(), ..Answer::text(body) }
+    }
+
     fn clusters(&self) -> String {
         let mut out = String::new();
         let mut clusters = self.process.clusters_in_use();
@@ -286,6 +306,7 @@ pub(crate) async fn run(page: Rc<Page>, socket: Arc<BoundListener>, kind: Kind) 
 async fn respond(page: &Page, exchange: Exchange, kind: Kind) -> Option<()> {
     let Exchange { head, body, mut reply } = exchange;
     let answer = match (kind, head.path_only()) {
+        (Kind::Status, path) if probes::is_probe(path) => page.probe(&head).await,
         (Kind::Admin, path) => page.answer(&head.method, path, head.query().unwrap_or_default()),
         (Kind::Health | Kind::Status, path @ "/healthz/ready")
         | (Kind::Metrics, path @ "/stats/prometheus") => page.answer(&head.method, path, ""),

@@ -33,6 +33,18 @@ pub(crate) struct AgentFlags {
     shared: Flags,
 }
 
+/// Names the Envoy that `weft-proxy sidecar` and `router` are to run in place of serving themselves: set in images
+/// that pods name as their sidecar's (AN-09).
+const ENVOY: &str = "WEFT_AGENT_ENVOY";
+
+impl AgentFlags {
+    /// The same flags for Envoy, if the environment asks for it.
+    pub(crate) fn in_place_of(shared: &Flags, role: Role) -> Option<Self> {
+        let envoy = std::env::var_os(ENVOY).filter(|path| !path.is_empty())?;
+        Some(Self { envoy: envoy.into(), router: role == Role::Router, shared: shared.clone() })
+    }
+}
+
 /// Runs Envoy until it ends or we are told to (SIGTERM, SIGINT; a second one ends it at once); the exit
 /// code is Envoy's.
 ///

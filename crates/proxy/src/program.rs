@@ -1,13 +1,15 @@
 //! Arguments → configuration → what is to be served.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use weft_agent::node::Role;
+use weft_agent::settings::Flags;
 use weft_filter::OpenFilters;
 
+use crate::agent::AgentFlags;
 use crate::args::{self, Args, Command, CommandLine};
 use crate::config;
 use crate::dynamic::Source;
@@ -19,8 +21,8 @@ use crate::{agent, redirect, sidecar, test_filters, wait};
 pub fn main() -> ExitCode {
     let CommandLine { command, file } = CommandLine::parse();
     let outcome = match (command, file) {
-        (Some(Command::Sidecar(flags)), _) => sidecar::run(*flags, Role::Sidecar),
-        (Some(Command::Router(flags)), _) => sidecar::run(*flags, Role::Router),
+        (Some(Command::Sidecar(flags)), _) => proxy(*flags, Role::Sidecar),
+        (Some(Command::Router(flags)), _) => proxy(*flags, Role::Router),
         (Some(Command::Agent(flags)), _) => agent::run(*flags),
         (Some(Command::Redirect(flags)), _) => redirect::run(&flags),
         (Some(Command::Wait(flags)), _) => wait::run(&flags),
@@ -34,6 +36,13 @@ pub fn main() -> ExitCode {
     })
 }
 
+fn proxy(flags: Flags, role: Role) -> anyhow::Result<ExitCode> {
+    match AgentFlags::in_place_of(&flags, role) {
+        Some(flags) => agent::run(flags),
+        None => sidecar::run(flags, role),
+    }
+}
+
 pub(crate) fn say(line: &str) {
     // A closed standard error leaves nobody to tell.
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -41,12 +50,14 @@ pub(crate) fn say(line: &str) {
 
 /// Starts to log; a filter that cannot be read is `warn`.
 pub(crate) fn log(level: &str) {
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours);
     // A filter by module brings expressions to match with, which a level alone does not need.
     if let Ok(level) = level.parse::<tracing::level_filters::LevelFilter>() {
-        return tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+        return lines.with_max_level(level).init();
     }
     let filter = tracing_subscriber::EnvFilter::try_new(level).unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    lines.with_env_filter(filter).init();
 }
 
 /// Runs a bootstrap file.
@@ -90,6 +101,7 @@ fn bootstrap(args: &Args) -> anyhow::Result<ExitCode> {
         source,
         pages: Vec::new(),
         application: None,
+        probers: None,
         linger: Duration::ZERO,
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::LocalSet;
 use weft_agent::metrics::Scrape;
+use weft_agent::probes::Probers;
 use weft_filter::OpenFilters;
 use weft_net::{Address, ListenOptions, Sharing, SocketKey};
 use weft_telemetry::stats::Registry;
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) pages: Vec<(SocketAddr, admin::Kind)>,
     /// Where the application shows its own counters.
     pub(crate) application: Option<Scrape>,
+    /// What the application's probes were; `None`: this program runs beside none.
+    pub(crate) probers: Option<Probers>,
     /// How long new connections are taken after SIGTERM: others still send some until they hear of the end.
     pub(crate) linger: Duration,
 }
@@ -51,8 +54,8 @@ pub(crate) struct Plan {
 /// # Errors
 /// A static listener or the admin page cannot listen, or threads cannot be started.
 pub(crate) fn run(plan: Plan) -> anyhow::Result<ExitCode> {
-    let Plan { loaded, open_filters, workers, end_time, drain_time, source, pages, application, linger } =
-        plan;
+    let Plan { loaded, open_filters, workers, end_time, drain_time, source, pages, .. } = plan;
+    let Plan { application, probers, linger, .. } = plan;
     let Loaded { tables, problems, findings, node: _ } = loaded;
     let registry = Arc::new(Registry::new());
     let main_runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -86,6 +89,7 @@ pub(crate) fn run(plan: Plan) -> anyhow::Result<ExitCode> {
             quit: tokio::sync::Notify::new(),
             dynamic,
             application,
+            probers,
         };
         supervise(process, page, &pages, stop_switch, [linger, end_time], &threads).await?;
         for thread in threads {

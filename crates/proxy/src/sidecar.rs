@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use weft_agent::metrics::Scrape;
 use weft_agent::node::{Role, node};
+use weft_agent::probes::Probers;
 use weft_agent::settings::{Flags, Settings};
 use weft_filter::OpenFilters;
 use weft_proto::envoy::config::bootstrap::v3::{Admin, Bootstrap};
@@ -38,6 +39,7 @@ pub(crate) fn run(flags: Flags, role: Role) -> anyhow::Result<ExitCode> {
     let annotations = environment.get(ANNOTATIONS).filter(|text| !text.is_empty());
     let application =
         annotations.map(|text| Scrape::read(text)).transpose().map_err(anyhow::Error::msg)?.flatten();
+    let probers = Probers::of_environment(&environment, settings.pod_ip())?;
     program::log(&settings.log_level);
     weft_net::rlimit::raise_open_files().ok();
     let bootstrap = Bootstrap {
@@ -54,6 +56,7 @@ pub(crate) fn run(flags: Flags, role: Role) -> anyhow::Result<ExitCode> {
         drain_time: settings.drain_time,
         pages: PAGES.map(|(port, kind)| (SocketAddr::new(settings.bind, port), kind)).into(),
         application,
+        probers: Some(probers),
         source: Some(Source::Mesh(Box::new(settings))),
     })
 }

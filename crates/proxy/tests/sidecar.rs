@@ -28,6 +28,11 @@ struct Sidecar {
 impl Sidecar {
     /// Certificates live for `ttl` seconds, and are renewed at half of that.
     fn start(plane: &Plane, ip: &'static str, ttl: u32) -> Self {
+        Self::with(plane, ip, ttl, "")
+    }
+
+    /// The same beside a container with these probes.
+    fn with(plane: &Plane, ip: &'static str, ttl: u32, probers: &str) -> Self {
         let folder = plane.folder.path();
         let child = Command::new(env!("CARGO_BIN_EXE_weft-proxy"))
             .arg("sidecar")
@@ -40,6 +45,7 @@ impl Sidecar {
             .arg("--token")
             .arg(folder.join("token"))
             .env("SECRET_TTL", ttl.to_string())
+            .env("ISTIO_KUBE_APP_PROBERS", probers)
             .env("TERMINATION_DRAIN_DURATION_SECONDS", "1")
             .spawn()
             .unwrap();
@@ -140,4 +146,41 @@ fn what_is_missing_is_said_with_its_flag_and_a_plane_that_is_not_there_is_waited
     eventually("it says why", || {
         sidecar.page(15000, "/xds").is_some_and(|a| a.1.contains("refused") || a.1.contains("token"))
     });
+}
+
+#[test]
+fn the_applications_probes_are_answered_before_there_is_a_control_plane() {
+    let output = Command::new(env!("CARGO_BIN_EXE_weft-proxy"))
+        .args(["sidecar", "--pod-name", "a", "--namespace", "b", "--ip", "127.64.77.3"])
+        .env_clear()
+        .env("ISTIO_KUBE_APP_PROBERS", r#"{"/app-health/web/livez":{"tcpSocket":{"port":"http"}}}"#)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("ISTIO_KUBE_APP_PROBERS: /app-health/web/livez: tcpSocket.port: wanted a number"),
+        "{text}"
+    );
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut plane = runtime.block_on(Plane::start());
+    runtime.block_on(plane.go_away());
+    // The sidecar's own admin page is the application.
+    let sidecar = Sidecar::with(
+        &plane,
+        "127.64.77.3",
+        60,
+        r#"{"/app-health/web/livez": {"httpGet": {"port": 15000, "path": "/help"}},
+            "/app-health/web/readyz": {"httpGet": {"port": 15000, "path": "/healthz/ready"}},
+            "/app-lifecycle/web/poststartz": {"tcpSocket": {"port": 9}}}"#,
+    );
+    eventually("it listens", || sidecar.page(15020, "/app-health/web/livez").is_some());
+    let live = sidecar.page(15020, "/app-health/web/livez").unwrap();
+    assert!(live.0 == 200 && live.1.starts_with("admin page of weft-proxy"), "{live:?}");
+    assert_eq!(sidecar.page(15020, "/app-health/web/readyz").unwrap().0, 503);
+    assert_eq!(sidecar.page(15020, "/app-lifecycle/web/poststartz").unwrap().0, 500);
+    assert_eq!(sidecar.page(15020, "/app-health/other/readyz").unwrap().0, 400);
+    // Not where others look.
+    assert_eq!(sidecar.page(15021, "/app-health/web/livez").unwrap().0, 404);
 }

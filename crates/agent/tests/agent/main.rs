@@ -6,5 +6,6 @@ mod bootstrap;
 mod envoy;
 mod identity;
 mod plane;
+mod probes;
 mod run;
 mod secrets;

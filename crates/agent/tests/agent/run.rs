@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Method;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,6 +18,7 @@ use weft_agent::call::call as http_call;
 use weft_agent::envoy::Orders;
 use weft_agent::identity::obtain;
 use weft_agent::node::Role;
+use weft_agent::probes::VARIABLE;
 use weft_agent::run::{AgentConfig, AgentError, run};
 use weft_agent::settings::{Flags, Settings};
 use weft_proto::envoy::config::cluster::v3::Cluster;
@@ -144,8 +146,18 @@ async fn envoy_under_the_agent_serves_what_the_control_plane_says() {
     let address = SocketAddr::new(ip, 9080);
     plane.resources.send_replace(resources(address, "first: here"));
     let nowhere = plane.folder.path().join("none");
-    let agent = Agent::start(&plane, ip, &[("TERMINATION_DRAIN_DURATION_SECONDS", "2")], nowhere);
+    let probers = json!({
+        "/app-health/web/livez": {"tcpSocket": {"port": 15000}},
+        "/app-health/web/readyz": {"httpGet": {"port": 15000, "path": "/ready"}},
+        "/app-lifecycle/web/prestopz": {"tcpSocket": {"port": 9}},
+    });
+    let variables = [("TERMINATION_DRAIN_DURATION_SECONDS", "2"), (VARIABLE, &probers.to_string())];
+    let agent = Agent::start(&plane, ip, &variables, nowhere);
     agent.ready().await;
+    // Envoy's own admin page is the application that is probed.
+    assert_eq!(agent.get(15020, "/app-health/web/livez").await.as_deref(), Ok(""));
+    assert_eq!(agent.get(15020, "/app-health/web/readyz").await.as_deref(), Ok("LIVE\n"));
+    assert!(agent.get(15020, "/app-lifecycle/web/prestopz").await.unwrap_err().contains("500"));
     let mine = obtain(&plane.config(600), None).await.unwrap();
     let mut open = connect_patiently(&client(&mine), address).await;
     assert_eq!(shown(&open).identity(), Some(id("reviews")));
@@ -286,7 +298,9 @@ async fn what_hinders_the_start_is_said() {
     let refused = agent.task.await.unwrap().unwrap_err().to_string();
     assert!(refused.contains(&format!("cannot listen on {ip}:15020")), "{refused}");
     drop(taken);
-    let agent = Agent::start(&plane, ip, &[("ISTIO_PROMETHEUS_ANNOTATIONS", "{")], nowhere);
-    let refused = agent.task.await.unwrap().unwrap_err().to_string();
-    assert!(refused.contains("ISTIO_PROMETHEUS_ANNOTATIONS"), "{refused}");
+    for variable in ["ISTIO_PROMETHEUS_ANNOTATIONS", "ISTIO_KUBE_APP_PROBERS"] {
+        let agent = Agent::start(&plane, ip, &[(variable, "{")], nowhere.clone());
+        let refused = agent.task.await.unwrap().unwrap_err().to_string();
+        assert!(refused.contains(variable), "{refused}");
+    }
 }
