@@ -19,6 +19,23 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
     bytes.iter().fold(class, |seen, byte| seen & CLASSES[usize::from(*byte)]) != 0
 }
 
+/// Whether a field's value has no control bytes but tab: [`all`] of [`VALUE`], eight bytes at a time.
+pub(super) fn all_value(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let Some(last) = bytes.last_chunk::<8>() else { return all(rest, VALUE) };
+    // The last eight bytes overlap the words before them, so that nothing is left over.
+    let control = words.iter().chain([last]).fold(0, |seen, word| seen | controls(u64::from_ne_bytes(*word)));
+    control == 0 || all(bytes, VALUE)
+}
+
+/// Not 0 if one of the bytes is a control byte (tab among them).
+fn controls(word: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let below_blank = word.wrapping_sub(EACH * 0x20) & !word;
+    let delete = word ^ (EACH * 0x7f);
+    (below_blank | (delete.wrapping_sub(EACH) & !delete)) & (EACH * 0x80)
+}
+
 /// Whether the byte is of the class.
 pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
@@ -79,4 +96,25 @@ const fn among(byte: u8, set: &[u8]) -> bool {
         index += 1;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_judged_alike_by_words_and_by_bytes() {
+        for byte in 0..=255 {
+            for length in 1..20 {
+                for at in 0..length {
+                    let mut value = vec![b'a'; length];
+                    value[at] = byte;
+                    assert_eq!(all_value(&value), all(&value, VALUE), "{byte:#x} at {at} of {length}");
+                    value[length - 1 - at] = 0xff;
+                    assert_eq!(all_value(&value), all(&value, VALUE), "{byte:#x} beside 0xff");
+                }
+            }
+        }
+        assert!(all_value(b""));
+    }
 }

@@ -57,7 +57,7 @@ pub(super) fn request(
     }
     let length = if connect { None } else { length(&head.headers, end)? };
     check(&head.headers)?;
-    output.reserve(head.headers.arena().len() + target.len() + HEAD_ROOM);
+    output.reserve(head.headers.line_bytes() + target.len() + HEAD_ROOM);
     output.put(head.method.as_str().as_bytes());
     output.put(b" ");
     output.put(target.as_bytes());
@@ -115,7 +115,7 @@ pub(super) fn response(
     let content_follows = !(asked.head || head.status == 304);
     let length = if bodiless { None } else { length(&head.headers, end && content_follows)? };
     check(&head.headers)?;
-    output.reserve(head.headers.arena().len() + HEAD_ROOM);
+    output.reserve(head.headers.line_bytes() + HEAD_ROOM);
     status_line(output, persistence.http10, head.status);
     let names = Names::new(&head.headers, persistence.proper_case);
     put_fields(output, &head.headers, names, |name| bodiless && is(name, b"content-length"));
@@ -192,11 +192,8 @@ pub(super) fn asks_upgrade(head: &RequestHead) -> bool {
 /// Checks that each field is one line: written out with other bytes it would be several. Done before
 /// anything is written, so that a head which is refused leaves no half of itself behind.
 fn check(headers: &Headers) -> Result<(), CodecError> {
-    // One look over all bytes finds most heads fine.
-    let breaks = memchr3(b'\r', b'\n', 0, headers.arena()).is_some();
-    for (name, value) in headers.iter() {
-        if name.is_empty() || !chars::all(name, NAME) || (breaks && memchr3(b'\r', b'\n', 0, value).is_some())
-        {
+    for (name, value) in headers.unchecked() {
+        if name.is_empty() || !chars::all(name, NAME) || memchr3(b'\r', b'\n', 0, value).is_some() {
             return Err(misuse(format!("field {:?} can't be written", String::from_utf8_lossy(name))));
         }
     }
@@ -204,10 +201,12 @@ fn check(headers: &Headers) -> Result<(), CodecError> {
 }
 
 fn put_fields(output: &mut Output, headers: &Headers, names: Names<'_>, skip: impl Fn(&[u8]) -> bool) {
-    for (name, value) in headers.iter() {
-        if !is(name, b"transfer-encoding") && !skip(name) {
-            names.field(output, name, value);
-        }
+    let left_out = |name: &[u8]| is(name, b"transfer-encoding") || skip(name);
+    if names.as_they_are() {
+        return headers.lines(left_out, |lines| output.put(lines));
+    }
+    for (name, value) in headers.iter().filter(|(name, _)| !left_out(name)) {
+        names.field(output, name, value);
     }
 }
 

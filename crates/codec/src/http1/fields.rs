@@ -3,8 +3,8 @@
 use memchr::memchr;
 use weft_types::Headers;
 
-use super::chars::{self, NAME, VALUE};
-use super::lines::Lines;
+use super::chars::{self, NAME};
+use super::lines::{Line, Lines};
 use super::number::parse_decimal;
 use super::verdict::{INVALID_CHARACTERS, TOO_MANY_HEADERS, UNDERSCORE, bad, refuse};
 use crate::{CodecError, Limits};
@@ -74,7 +74,11 @@ pub(super) fn parse<'a>(
     let mut count = 0_usize;
     let mut upgrade_option = false;
     let mut upgrade_field = false;
-    for line in lines.take_while(|line| !line.is_empty()) {
+    for line in lines {
+        let text = line.text();
+        if text.is_empty() {
+            break;
+        }
         count += 1;
         // Trailers that are dropped cost nothing whatever their number.
         let dropped = kind == Kind::Trailers && !limits.http1_trailers;
@@ -85,7 +89,7 @@ pub(super) fn parse<'a>(
                 format!("more than {} fields", limits.max_head_fields),
             ));
         }
-        let (name, value) = split(line)?;
+        let (name, value) = split(text)?;
         if limits.reject_underscores && kind != Kind::Response && !dropped && name.contains(&b'_') {
             return Err(refuse(400, UNDERSCORE, "field name with an underscore"));
         }
@@ -125,7 +129,7 @@ pub(super) fn parse<'a>(
             _ => {}
         }
         if keep {
-            fields.headers.append(name, value);
+            put(&mut fields.headers, line, name, value);
         }
         if limits.keep_case && is_written_anew(name) {
             fields.headers.note_spelling(name);
@@ -142,21 +146,41 @@ fn is_written_anew(name: &[u8]) -> bool {
         .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
+/// Adds a field; in one piece if its line is as we would write it.
+fn put(headers: &mut Headers, line: Line<'_>, name: &[u8], value: &[u8]) {
+    // A line of that length whose value is one shorter than what follows the colon has one blank there.
+    if line.whole.len() == name.len() + value.len() + 4
+        && line.whole.ends_with(b"\r\n")
+        && line.whole.get(name.len() + 1) == Some(&b' ')
+    {
+        headers.append_line(line.whole, name.len());
+    } else {
+        headers.append_checked(name, value);
+    }
+}
+
 /// Splits a line into name and value, blanks around the value removed.
 fn split(line: &[u8]) -> Result<(&[u8], &[u8]), CodecError> {
-    if let [b' ' | b'\t', ..] = line {
-        return Err(bad("folded field line"));
-    }
-    let colon = memchr(b':', line).ok_or_else(|| bad_line(line, "field line without colon"))?;
-    let (name, rest) = line.split_at_checked(colon).unwrap_or_default();
-    if name.is_empty() || !chars::all(name, NAME) {
-        return Err(bad_line(name, "field name is not a token"));
-    }
-    let value = chars::trim(rest.get(1..).unwrap_or_default());
-    if !chars::all(value, VALUE) {
+    // The name ends where its bytes do; nearly always that is at the colon.
+    let end = line.iter().position(|byte| !chars::is(*byte, NAME)).unwrap_or(line.len());
+    let Some((name, [b':', rest @ ..])) = line.split_at_checked(end).filter(|_| end > 0) else {
+        return Err(no_name(line));
+    };
+    let value = chars::trim(rest);
+    if !chars::all_value(value) {
         return Err(bad_line(value, "carriage return in a field value"));
     }
     Ok((name, value))
+}
+
+/// The verdict on a line without a name and a colon.
+#[cold]
+fn no_name(line: &[u8]) -> CodecError {
+    match memchr(b':', line).and_then(|colon| line.get(..colon)) {
+        _ if matches!(line, [b' ' | b'\t', ..]) => bad("folded field line"),
+        Some(name) => bad_line(name, "field name is not a token"),
+        None => bad_line(line, "field line without colon"),
+    }
 }
 
 /// The verdict on a bad piece of a line: control characters have a word of their own.

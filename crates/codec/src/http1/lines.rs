@@ -49,7 +49,7 @@ pub(super) fn empty_lines(input: &[u8]) -> usize {
     input.len() - rest.len()
 }
 
-/// The lines of a complete block, without their ends, the empty one at the end included.
+/// The lines of a complete block, the empty one at the end included.
 pub(super) struct Lines<'a> {
     rest: &'a [u8],
 }
@@ -61,12 +61,28 @@ impl<'a> Lines<'a> {
 }
 
 impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
+    type Item = Line<'a>;
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (line, rest) = self.rest.split_at_checked(memchr(b'\n', self.rest)?)?;
-        self.rest = rest.get(1..).unwrap_or_default();
-        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    fn next(&mut self) -> Option<Line<'a>> {
+        let (whole, rest) = self.rest.split_at_checked(memchr(b'\n', self.rest)? + 1)?;
+        self.rest = rest;
+        Some(Line { whole })
+    }
+}
+
+/// A line with its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// As it came.
+    pub(super) whole: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    /// Without its end.
+    pub(super) fn text(self) -> &'a [u8] {
+        match self.whole {
+            [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] | text => text,
+        }
     }
 }
 
@@ -94,7 +110,7 @@ mod tests {
 
     #[test]
     fn lines_keep_a_second_carriage_return() {
-        let lines: Vec<_> = Lines::new(b"a\r\nb\r\r\n\n").collect();
+        let lines: Vec<_> = Lines::new(b"a\r\nb\r\r\n\n").map(Line::text).collect();
         assert_eq!(lines, [&b"a"[..], b"b\r", b""]);
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Request {
 /// The verdict to answer with.
 pub(super) fn parse(head: &[u8], limits: &Limits, scheme: &str) -> Result<Request, CodecError> {
     let mut lines = Lines::new(head);
-    let line = lines.next().ok_or_else(|| bad("no request line"))?;
+    let line = lines.next().ok_or_else(|| bad("no request line"))?.text();
     let (method, target, version) = parse_line(line, limits)?;
     let mut fields = fields::parse(lines, Kind::Request, head.len() - line.len(), limits)?;
     if version == Version::Http10 && !limits.accept_http10 {
@@ -66,7 +66,7 @@ pub(super) fn parse(head: &[u8], limits: &Limits, scheme: &str) -> Result<Reques
 /// The verdict that the whole head would get.
 pub(super) fn check_line(head: &[u8], limits: &Limits) -> Result<(), CodecError> {
     match Lines::new(head).next() {
-        Some(line) => parse_line(line, limits).map(drop),
+        Some(line) => parse_line(line.text(), limits).map(drop),
         None => Ok(()),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Response {
 /// What was wrong; the status in it is for servers and of no use here.
 pub(super) fn parse(head: &[u8], asked: Asked, limits: &Limits) -> Result<Response, CodecError> {
     let mut lines = Lines::new(head);
-    let line = lines.next().ok_or_else(|| bad("no status line"))?;
+    let line = lines.next().ok_or_else(|| bad("no status line"))?.text();
     let (version, status, reason) = parse_line(line)?;
     let mut fields = fields::parse(lines, Kind::Response, head.len() - line.len(), limits)?;
     let framing = framing::of_response(status, asked, &mut fields, limits.allow_chunked_length)?;

@@ -17,6 +17,11 @@ impl<'a> Names<'a> {
         Self { headers, proper }
     }
 
+    /// Whether fields of the list are written as they stand in it.
+    pub(super) fn as_they_are(self) -> bool {
+        self.headers.keeps_case() || !self.proper
+    }
+
     /// Writes a field.
     pub(super) fn field(self, output: &mut Output, name: &[u8], value: &[u8]) {
         if self.headers.keeps_case() {

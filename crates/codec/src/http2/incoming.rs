@@ -186,7 +186,7 @@ impl Incoming {
             }
             _ => {}
         }
-        self.headers.append(name, value);
+        self.headers.append_checked(name, value);
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Incoming {
             return Err(fault);
         }
         if !self.cookie.is_empty() {
-            self.headers.append("cookie", &self.cookie);
+            self.headers.append_checked(b"cookie", &self.cookie);
         }
         Ok(std::mem::take(&mut self.headers))
     }

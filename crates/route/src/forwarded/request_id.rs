@@ -9,6 +9,9 @@ const UUID_LENGTH: usize = 36;
 /// Where its version digit stands; Envoy notes there why a request is traced, and 4 is "it is not".
 const VERSION_AT: usize = 14;
 
+/// Where the two digits of each byte stand.
+const DIGITS_AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
 /// Gives the request an id where it has none, or where one from outside does not count.
 pub(super) fn ensure(headers: &mut Headers, manager: &HttpManager, edge: bool, dice: &mut impl Random) {
     if !manager.generate_request_id {
@@ -32,15 +35,13 @@ pub(super) fn ensure(headers: &mut Headers, manager: &HttpManager, edge: bool, d
 pub fn uuid(dice: &mut impl Random) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let (a, b) = (dice.next_u64(), dice.next_u64());
-    let value = (u128::from(a) << 64) | u128::from(b);
-    let value = (value & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = String::with_capacity(UUID_LENGTH);
-    for digit in 0..32 {
-        if matches!(digit, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        let nibble = (value >> (124 - 4 * digit)) as usize & 0xf;
-        text.push(char::from(DIGITS[nibble]));
+    let a = (a & !0xf000) | 0x4000;
+    let b = (b & !(0x3 << 62)) | (0x2 << 62);
+    let bytes = a.to_be_bytes().into_iter().chain(b.to_be_bytes());
+    let mut text = [b'-'; UUID_LENGTH];
+    for (at, byte) in DIGITS_AT.into_iter().zip(bytes) {
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 0xf)];
     }
-    text
+    text.into_iter().map(char::from).collect()
 }
