@@ -1,4 +1,5 @@
-//! The TLS port: connections in, each with what its handshake found.
+//! The ports of xDS, by TLS and plain: connections in, each with what its handshake found, which for a plain one is
+//! nothing.
 
 use std::future::Future as _;
 use std::io;
@@ -28,11 +29,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection after its handshake.
 #[derive(Debug)]
 pub struct Connection {
-    stream: ServerStream<TcpStream>,
+    stream: Stream,
     facts: Arc<PeerFacts>,
     /// When it has been open for long enough.
     end: Option<Pin<Box<tokio::time::Sleep>>>,
     _permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Secured(Box<ServerStream<TcpStream>>),
+    Plain(TcpStream),
 }
 
 impl Connected for Connection {
@@ -44,11 +51,11 @@ impl Connected for Connection {
     }
 }
 
-/// Accepts connections until the receiver is dropped. Each ends at `age`, a tenth more or less: then a proxy
+/// Accepts connections until the receiver is dropped; without certificates, plain ones. Each ends at `age`, a tenth more or less: then a proxy
 /// connects anew, perhaps with another replica.
 pub async fn accept(
     listener: TcpListener,
-    certificates: Arc<Certificates>,
+    certificates: Option<Arc<Certificates>>,
     ready: mpsc::Sender<io::Result<Connection>>,
     age: Option<Duration>,
 ) {
@@ -74,15 +81,19 @@ pub async fn accept(
         tokio::spawn(async move {
             // Small messages both ways.
             let _ = stream.set_nodelay(true);
+            let Some(certificates) = certificates else {
+                let (stream, facts) = (Stream::Plain(stream), Arc::default());
+                // The receiver is gone: we stop.
+                return drop(ready.send(Ok(Connection { stream, facts, end, _permit: permit })).await);
+            };
             let acceptor = match certificates.context().acceptor() {
                 Ok(acceptor) => acceptor,
                 Err(error) => return tracing::error!(%error, "own certificate cannot be used"),
             };
             match acceptor.accept(stream, HANDSHAKE).await {
                 Ok((stream, facts)) => {
-                    let connection = Connection { stream, facts: Arc::new(facts), end, _permit: permit };
-                    // The receiver is gone: we stop.
-                    let _ = ready.send(Ok(connection)).await;
+                    let (stream, facts) = (Stream::Secured(Box::new(stream)), Arc::new(facts));
+                    let _ = ready.send(Ok(Connection { stream, facts, end, _permit: permit })).await;
                 }
                 Err(error) => tracing::warn!(%peer, %error, "refused"),
             }
@@ -107,21 +118,33 @@ impl AsyncRead for Connection {
         {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        match &mut self.stream {
+            Stream::Secured(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        match &mut self.stream {
+            Stream::Secured(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Stream::Secured(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Stream::Secured(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 
     fn poll_write_vectored(
@@ -129,10 +152,16 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        match &mut self.stream {
+            Stream::Secured(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Stream::Secured(stream) => stream.is_write_vectored(),
+            Stream::Plain(stream) => stream.is_write_vectored(),
+        }
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc as mpsc_async, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
+use tonic::transport::server::Router;
 use weft_ca_service::CertificateService;
 use weft_model::MeshConfig;
 use weft_xds::server::{Ads, Limits, Streams};
@@ -34,6 +35,8 @@ const WINDOW: u32 = 1 << 20;
 const STREAMS: u32 = 100;
 /// Longest head of a request, bytes; tokens are in it.
 const HEAD: u32 = 64 << 10;
+/// Connections of one port.
+type Connections = mpsc_async::Receiver<std::io::Result<listen::Connection>>;
 /// How long streams may take to end when we stop.
 const STOP: Duration = Duration::from_secs(3);
 
@@ -77,6 +80,7 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
         state_dir,
         grpc,
         http,
+        plain,
         cacerts,
         trust_domain,
         token_auth_file,
@@ -106,6 +110,10 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
 
     let grpc_listener = TcpListener::bind(grpc).await.with_context(|| format!("--grpc {grpc}"))?;
     let http_listener = TcpListener::bind(http).await.with_context(|| format!("--http {http}"))?;
+    let plain = match plain.or_else(|| kubernetes.kubernetes.then(|| at(15010))) {
+        Some(plain) => Some(TcpListener::bind(plain).await.with_context(|| format!("--plain {plain}"))?),
+        None => None,
+    };
     let (grpc, http) = (grpc_listener.local_addr()?, http_listener.local_addr()?);
     let (certificates, serving) = match &cluster {
         // A folder of the user's goes before Secrets.
@@ -133,26 +141,17 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
     let authority = CertificateService::new(certificates.authority(), callers);
 
     let (ready, connections) = listen::queue();
-    let accepting = tokio::spawn(listen::accept(grpc_listener, certificates.clone(), ready, age));
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(HEAD)
-        .add_service(ads.into_server())
-        .add_service(authority);
-    let mut until = stopped.clone();
-    let serving_task = tokio::spawn(async move {
-        let end = async move { drop(until.wait_for(|stop| *stop).await) };
-        let served = server.serve_with_incoming_shutdown(ReceiverStream::new(connections), end).await;
-        accepting.abort();
-        if let Err(error) = served {
-            tracing::error!(%error, "the TLS port serves no more");
-        }
-    });
-    let mut tasks = Vec::new();
+    let accepting = tokio::spawn(listen::accept(grpc_listener, Some(certificates.clone()), ready, age));
+    let services = server().add_service(ads.into_server()).add_service(authority);
+    let mut tasks = vec![tokio::spawn(serve("TLS", services, connections, accepting, stopped.clone()))];
+    if let Some(listener) = plain {
+        // No certificates there: what is asked in the open can be changed on the way.
+        let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
+        let (ready, connections) = listen::queue();
+        let accepting = tokio::spawn(listen::accept(listener, None, ready, age));
+        let services = server().add_service(ads.into_server());
+        tasks.push(tokio::spawn(serve("plain", services, connections, accepting, stopped.clone())));
+    }
     let pages = debug::router(Pages { worlds, nodes, streams, local: http.ip().is_loopback() });
     for listener in extra.drain(..) {
         let (pages, mut until) = (pages.clone(), stopped.clone());
@@ -175,9 +174,35 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
             tracing::error!(%error, "the pages are served no more");
         }
     });
-    tasks.extend([serving_task, pages_task]);
+    tasks.push(pages_task);
     let renewal = tokio::spawn(async move { certificates.keep(serving).await });
     Ok(Weftd { grpc, http, stop, tasks, renewal, sources })
+}
+
+fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_ANSWER))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEAD)
+}
+
+/// Serves the connections of one port until we stop.
+async fn serve(
+    port: &str,
+    services: Router,
+    connections: Connections,
+    accepting: JoinHandle<()>,
+    mut until: watch::Receiver<bool>,
+) {
+    let end = async move { drop(until.wait_for(|stop| *stop).await) };
+    let served = services.serve_with_incoming_shutdown(ReceiverStream::new(connections), end).await;
+    accepting.abort();
+    if let Err(error) = served {
+        tracing::error!(%error, "the {port} port serves no more");
+    }
 }
 
 fn mesh(path: Option<&std::path::Path>, trust_domain: Option<String>) -> Result<MeshConfig> {

@@ -24,6 +24,10 @@ pub struct Settings {
     /// 0.0.0.0:15012.
     #[arg(long, value_name = "ADDR")]
     pub grpc: Option<SocketAddr>,
+    /// Address of xDS without TLS; default: none, with --kubernetes 0.0.0.0:15010. Callers show a token there too, and
+    /// certificates are not issued (docs/differences.md).
+    #[arg(long, value_name = "ADDR")]
+    pub plain: Option<SocketAddr>,
     /// Address of readiness, debug pages and metrics, without TLS; default: 127.0.0.1:15014, with --kubernetes
     /// 0.0.0.0:15014. Debug pages are for callers on loopback alone.
     #[arg(long, value_name = "ADDR")]
