@@ -19,11 +19,13 @@ use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use weft_ca::Authority;
+use weft_kube_source::leases::lead;
 use weft_kube_source::webhooks::Ours;
 use weft_kube_source::{Client, Reviews, Source, connect, named, roots, version};
 use weft_model::MeshConfig;
 
 use crate::certificates::Certificates;
+use crate::leases::Leases;
 use crate::mesh_config;
 use crate::settings::{Kubernetes, NativeSidecars};
 use crate::world::Message;
@@ -133,6 +135,12 @@ impl Cluster {
         names
     }
 
+    /// Stands for election to what has one writer.
+    #[must_use]
+    pub fn leases(&self) -> Leases {
+        Leases::start(&self.client, &self.settings)
+    }
+
     /// The API server's word on tokens.
     #[must_use]
     pub fn reviews(&self) -> Arc<Reviews> {
@@ -143,7 +151,7 @@ impl Cluster {
     ///
     /// # Errors
     /// An address cannot be listened on.
-    pub async fn serve(&self, certificates: &Arc<Certificates>) -> Result<Vec<TcpListener>> {
+    pub async fn serve(&self, certificates: &Arc<Certificates>, leases: &Leases) -> Result<Vec<TcpListener>> {
         let Kubernetes { webhooks, health, namespace, revision, service, .. } = &self.settings;
         let listener = TcpListener::bind(webhooks).await.with_context(|| format!("--webhooks {webhooks}"))?;
         let health = TcpListener::bind(health).await.with_context(|| format!("--health {health}"))?;
@@ -153,12 +161,17 @@ impl Cluster {
         let injection = Arc::new(Injection::new(self.native_sidecars().await));
         let (inject, client, of) = (injection.clone(), self.client.clone(), self.settings.clone());
         let follow_injection = async move { inject.follow(client, &of.namespace, &of.suffix()).await };
+        let (client, told) = (self.client.clone(), certificates.roots());
+        let keep_roots = move || roots::keep(client.clone(), told.clone());
+        let (client, told) = (self.client.clone(), certificates.roots());
+        let keep_webhooks =
+            move || weft_kube_source::webhooks::keep(client.clone(), ours.clone(), told.clone());
         let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         tasks.extend([
             tokio::spawn(webhooks::serve(listener, certificates.clone(), injection)),
             tokio::spawn(follow_injection),
-            tokio::spawn(roots::keep(self.client.clone(), certificates.roots())),
-            tokio::spawn(weft_kube_source::webhooks::keep(self.client.clone(), ours, certificates.roots())),
+            tokio::spawn(lead(leases.namespaces.clone(), keep_roots)),
+            tokio::spawn(lead(leases.webhooks.clone(), keep_webhooks)),
             tokio::spawn(follow),
         ]);
         Ok(vec![health])

@@ -13,7 +13,7 @@
 //! - [`settings`]: what the program is told; [`run`]: all of it put together.
 //! - [`world`], [`nodes`]: objects to sets, of which proxies share what is the same; [`findings`]: what is
 //!   said of objects for them; [`callers`], [`tokens`]: who calls.
-//! - [`kubernetes`]: a cluster as a source, its tokens, its Secrets, its webhooks.
+//! - [`kubernetes`]: a cluster as a source, its tokens, its Secrets, its webhooks; [`leases`]: which replica writes.
 //! - [`certificates`], [`listen`]: the port; [`debug`]: the pages.
 //!
 //! # Invariants
@@ -28,6 +28,7 @@ pub mod certificates;
 pub mod debug;
 pub mod findings;
 pub mod kubernetes;
+pub mod leases;
 pub mod listen;
 pub mod mesh_config;
 pub mod nodes;

@@ -19,6 +19,7 @@ use crate::callers::Callers;
 use crate::certificates::Certificates;
 use crate::debug::{self, Pages};
 use crate::kubernetes::Cluster;
+use crate::leases::Leases;
 use crate::nodes::{Compile, Nodes};
 use crate::settings::Settings;
 use crate::tokens::TokenFile;
@@ -51,14 +52,18 @@ pub struct Weftd {
     tasks: Vec<JoinHandle<()>>,
     renewal: JoinHandle<()>,
     sources: Sources,
+    leases: Option<Leases>,
 }
 
 impl Weftd {
     /// Ends streams and connections, in order, and then everything.
     pub async fn stop(self) {
-        let Self { grpc: _, http: _, stop, tasks, renewal, sources } = self;
+        let Self { grpc: _, http: _, stop, tasks, renewal, sources, leases } = self;
         renewal.abort();
         stop.send_replace(true);
+        if let Some(leases) = leases {
+            leases.release().await;
+        }
         for task in tasks {
             let abort = task.abort_handle();
             if tokio::time::timeout(STOP, task).await.is_err() {
@@ -124,9 +129,12 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
         _ => Certificates::open(&state_dir, cacerts, &trust_domain, grpc)?,
     };
     let certificates = Arc::new(certificates);
-    let (reviews, mut extra) = match &cluster {
-        Some(cluster) => (Some(cluster.reviews()), cluster.serve(&certificates).await?),
-        None => (None, Vec::new()),
+    let leases = cluster.as_ref().map(Cluster::leases);
+    let (reviews, mut extra) = match (&cluster, &leases) {
+        (Some(cluster), Some(leases)) => {
+            (Some(cluster.reviews()), cluster.serve(&certificates, leases).await?)
+        }
+        _ => (None, Vec::new()),
     };
     let channel = (send, updates);
     let follow = move || world::follow(&config_dirs, cluster, mesh, channel);
@@ -145,6 +153,7 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
     let services = server().add_service(ads.into_server()).add_service(authority);
     let mut tasks = vec![tokio::spawn(serve("TLS", services, connections, accepting, stopped.clone()))];
     if let Some(listener) = plain {
+        tracing::info!(address = %listener.local_addr()?, "xDS without TLS");
         // No certificates there: what is asked in the open can be changed on the way.
         let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
         let (ready, connections) = listen::queue();
@@ -176,7 +185,7 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
     });
     tasks.push(pages_task);
     let renewal = tokio::spawn(async move { certificates.keep(serving).await });
-    Ok(Weftd { grpc, http, stop, tasks, renewal, sources })
+    Ok(Weftd { grpc, http, stop, tasks, renewal, sources, leases })
 }
 
 fn server() -> Server {

@@ -7,11 +7,12 @@
 //!      ├── TokenReview ◄── reviews: whose token is this
 //!      ├── Secret, ConfigMap ◄── named: the authority, the mesh's settings, roots in each namespace
 //!      ├── webhook configurations ◄── webhooks: whom to trust, and that we answer
+//!      ├── Leases ◄── leases: which replica writes
 //!      └── version
 //! ```
 //!
 //! - [`connect()`]: the way to the API server; [`Source`]: the objects.
-//! - [`Reviews`], [`named`], [`roots`], [`webhooks`]: the little else that the mesh reads and writes.
+//! - [`Reviews`], [`named`], [`roots`], [`webhooks`], [`leases`]: the little else that the mesh reads and writes.
 //!
 //! # Invariants
 //! - Objects are read by [`weft_api::decode()`] from the text that a file would hold, so that the same objects
@@ -29,6 +30,7 @@ pub mod connect;
 mod follow;
 mod held;
 pub mod kinds;
+pub mod leases;
 pub mod named;
 mod read;
 pub mod reviews;
