@@ -87,6 +87,9 @@ struct Bookinfo {
     /// The charts' lives too, by Helm 3 and 4.
     #[arg(long)]
     charts: bool,
+    /// Once more with the chart cni, so that pods need no rights.
+    #[arg(long)]
+    cni: bool,
     /// Leaves the cluster up.
     #[arg(long)]
     keep: bool,
@@ -142,8 +145,10 @@ fn bookinfo(how: &Bookinfo) -> Result<()> {
     {
         tests.env(name, number.to_string());
     }
-    if how.envoy {
-        tests.env("ENVOY", "yes");
+    for (name, wanted) in [("ENVOY", how.envoy), ("CNI", how.cni)] {
+        if wanted {
+            tests.env(name, "yes");
+        }
     }
     // The sample's own files, where they are there.
     let sample = Path::new(SAMPLE);

@@ -80,6 +80,7 @@ pub(crate) fn write(options: &Options) -> Result<()> {
 
 fn build(options: &Options, recipes: &[list::Recipe]) -> Result<()> {
     let mut packages: Vec<&str> = recipes.iter().map(|recipe| recipe.package).collect();
+    packages.extend(recipes.iter().flat_map(|recipe| recipe.also).map(|(package, ..)| *package));
     packages.sort_unstable();
     packages.dedup();
     let mut build = command(&["cargo", "build", "--quiet", "--profile", &options.profile]);
@@ -107,8 +108,11 @@ fn target(target: Option<&str>, profile: &str) -> PathBuf {
 
 fn assemble(options: &Options, recipe: &list::Recipe) -> Result<Image> {
     let mut entries = BTreeMap::new();
-    let program = target(options.target.as_deref(), &options.profile).join(recipe.program);
-    with_libraries(&mut entries, &program, Path::new(recipe.at))?;
+    let programs = target(options.target.as_deref(), &options.profile);
+    with_libraries(&mut entries, &programs.join(recipe.program), Path::new(recipe.at))?;
+    for (_, program, at) in recipe.also {
+        with_libraries(&mut entries, &programs.join(program), Path::new(at))?;
+    }
     for path in recipe.tools.iter().map(|tool| find(tool)).collect::<Result<Vec<_>>>()?.into_iter().flatten()
     {
         with_libraries(&mut entries, &path, &path)?;

@@ -11,6 +11,8 @@ pub(super) struct Recipe {
     pub(super) package: &'static str,
     /// The program.
     pub(super) program: &'static str,
+    /// Other programs that the image carries: crate, program, where the image has it.
+    pub(super) also: &'static [(&'static str, &'static str, &'static str)],
     /// Where the image has it.
     pub(super) at: &'static str,
     /// User and group that it runs as.
@@ -68,6 +70,7 @@ pub(super) fn recipes(hub: &str, tag: &str) -> Vec<Recipe> {
         name: format!("{hub}/{file}:{tag}"),
         package,
         program,
+        also: &[],
         at,
         user: PROXY,
         entrypoint: vec![at.to_owned()],
@@ -85,13 +88,13 @@ pub(super) fn recipes(hub: &str, tag: &str) -> Vec<Recipe> {
         Recipe {
             // The plugin is put on the host, which is root's.
             user: "0:0",
+            // Sets the rules.
+            also: &[("weft-proxy", "weft-proxy", "/usr/local/bin/weft-proxy")],
             tools: RULES,
             links: RULE_LINKS,
             ..own("weft-cni", "weft-cni", "weft-cni", "/usr/local/bin/weft-cni")
         },
     ];
-    // Until the crate is there, there is nothing to put into the image.
-    all.retain(|recipe| recipe.package != "weft-cni" || std::path::Path::new("crates/cni").exists());
     all.extend(BOOKINFO_SERVICES.iter().map(|(service, version)| bookinfo(service, version)));
     all
 }
@@ -103,6 +106,7 @@ fn bookinfo(service: &str, version: &str) -> Recipe {
         name: format!("{BOOKINFO}-{service}-{version}:{BOOKINFO_TAG}"),
         package: "weft-bookinfo",
         program: "weft-bookinfo",
+        also: &[],
         at,
         user: APPLICATION,
         entrypoint: [at, service, "--wildcard"].map(str::to_owned).to_vec(),
