@@ -6,6 +6,7 @@
 //!   sidecar: outbound (plan → listeners, routes)   inbound (ports → chains)   cluster, endpoint
 //!   gateway: gateway (servers → listeners)   route (one compiler of routes)   cluster, endpoint
 //!                        └─ intents: small types of our own ─► rendered for what the proxy can do
+//!   fleet: all connected proxies; what they share is made once, and a change makes anew what it concerns
 //! ```
 //!
 //! ```
@@ -29,6 +30,8 @@
 //!   of them (`tests/laws.rs`).
 //! - Nothing is rendered that the proxy has not: plain Envoy, Istio's and ours each get what they can
 //!   take (`tests/golden.rs`, `tests/envoy.rs`).
+//! - After any changes, a fleet's proxies have what `compile` makes of the mesh as it is then, byte for byte
+//!   (`tests/fleet.rs`); an endpoint's change costs the same however many services there are.
 //! - Each resource says which object it came from ([`weft_types::Provenance`]).
 #![forbid(unsafe_code)]
 
@@ -36,6 +39,7 @@ pub mod capabilities;
 pub mod cluster;
 pub mod endpoint;
 pub mod filter;
+pub mod fleet;
 pub mod gateway;
 pub mod inbound;
 mod message;
@@ -78,12 +82,15 @@ pub fn compile(snapshot: &Snapshot, proxy: &Proxy) -> ResourceSet {
             outbound::resources(&view, &mut set);
             inbound::resources(&view, &mut set);
         }
-        Role::Router => {
-            gateway::resources(&view, &mut set);
-            for table in gateway::route_tables(&gateway::plan(snapshot, proxy)) {
-                set.insert(Resource::pack(table.name.as_str(), &route::gateway_routes(&view, &table)));
-            }
-        }
+        Role::Router => of_gateway(&view, &mut set),
     }
     set
+}
+
+/// Adds the listeners and routes of a gateway.
+fn of_gateway(view: &View<'_>, set: &mut ResourceSet) {
+    gateway::resources(view, set);
+    for table in gateway::route_tables(&gateway::plan(view.snapshot, view.proxy)) {
+        set.insert(Resource::pack(table.name.as_str(), &route::gateway_routes(view, &table)));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use weft_model::DestinationRuleView;
@@ -14,29 +15,21 @@ use weft_types::Name;
 use crate::filter;
 use crate::proxy::Proxy;
 
-/// What one proxy sees.
+/// What a proxy sees of services and rules: the same for all that are alike in namespace and telling labels.
 #[derive(Debug)]
-pub struct View<'a> {
-    /// The mesh.
-    pub snapshot: &'a Snapshot,
-    /// The proxy.
-    pub proxy: &'a Proxy,
-    /// Settings of the whole mesh.
-    pub mesh: &'a MeshConfig,
+pub struct Seen {
     /// What the Sidecar object, or its absence, lets a sidecar see; none for gateways.
     pub scope: Option<Arc<SidecarScope>>,
     /// Services in the order of host, then namespace; a host is there once.
     pub services: Vec<Arc<Service>>,
-    /// Where the proxy is.
-    pub locality: Locality,
     hosts: HashMap<Name, usize>,
     rules: Vec<Option<Arc<DestinationRuleView>>>,
 }
 
-impl<'a> View<'a> {
+impl Seen {
     /// What `proxy` sees of `snapshot`.
     #[must_use]
-    pub fn new(snapshot: &'a Snapshot, proxy: &'a Proxy) -> Self {
+    pub fn new(snapshot: &Snapshot, proxy: &Proxy) -> Self {
         let scope = (!proxy.is_router()).then(|| snapshot.sidecar_scope(&proxy.namespace, &proxy.labels));
         let visible = match &scope {
             Some(scope) => scope.services.clone(),
@@ -45,20 +38,11 @@ impl<'a> View<'a> {
         let services = one_per_host(visible, &proxy.namespace);
         let rule =
             |service: &Arc<Service>| snapshot.destination_rule(&proxy.namespace, &proxy.labels, service);
-        let known = snapshot.workload(&proxy.namespace, &proxy.name);
-        let locality = match known.map(|workload| workload.locality.clone()) {
-            Some(locality) if locality != Locality::default() => locality,
-            _ => proxy.locality.clone(),
-        };
         Self {
-            snapshot,
-            proxy,
-            mesh: &snapshot.mesh,
             hosts: services.iter().enumerate().map(|(index, s)| (s.host.clone(), index)).collect(),
             rules: services.iter().map(rule).collect(),
             services,
             scope,
-            locality,
         }
     }
 
@@ -72,6 +56,52 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn rule(&self, host: &str) -> Option<&Arc<DestinationRuleView>> {
         self.hosts.get(host).and_then(|index| self.rules.get(*index)).and_then(Option::as_ref)
+    }
+}
+
+/// What one proxy sees.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The mesh.
+    pub snapshot: &'a Snapshot,
+    /// The proxy.
+    pub proxy: &'a Proxy,
+    /// Settings of the whole mesh.
+    pub mesh: &'a MeshConfig,
+    /// Where the proxy is.
+    pub locality: Locality,
+    seen: Arc<Seen>,
+}
+
+impl Deref for View<'_> {
+    type Target = Seen;
+
+    fn deref(&self) -> &Seen {
+        &self.seen
+    }
+}
+
+/// Where a proxy is: as its pod says, else as it says itself.
+#[must_use]
+pub(crate) fn locality(snapshot: &Snapshot, proxy: &Proxy) -> Locality {
+    let known = snapshot.workload(&proxy.namespace, &proxy.name);
+    match known.map(|workload| &workload.locality) {
+        Some(locality) if *locality != Locality::default() => locality.clone(),
+        _ => proxy.locality.clone(),
+    }
+}
+
+impl<'a> View<'a> {
+    /// What `proxy` sees of `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, proxy: &'a Proxy) -> Self {
+        Self::with(snapshot, proxy, Arc::new(Seen::new(snapshot, proxy)))
+    }
+
+    /// The same where it is known already what the proxy sees of services and rules.
+    #[must_use]
+    pub fn with(snapshot: &'a Snapshot, proxy: &'a Proxy, seen: Arc<Seen>) -> Self {
+        Self { snapshot, proxy, mesh: &snapshot.mesh, locality: locality(snapshot, proxy), seen }
     }
 
     /// The endpoints of a service's port.
@@ -110,8 +140,8 @@ impl<'a> View<'a> {
 /// order.
 fn one_per_host(mut services: Vec<Arc<Service>>, namespace: &str) -> Vec<Arc<Service>> {
     services.sort_by(|a, b| {
-        let key = |s: &Service| (s.host.clone(), *s.namespace != *namespace, s.namespace.clone());
-        key(a).cmp(&key(b))
+        let own = |s: &Service| *s.namespace != *namespace;
+        (&a.host, own(a), &a.namespace).cmp(&(&b.host, own(b), &b.namespace))
     });
     services.dedup_by(|later, earlier| later.host == earlier.host);
     services

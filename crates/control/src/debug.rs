@@ -41,7 +41,7 @@ pub struct Pages {
 impl Pages {
     /// What is said of files and objects, and for the proxies that are connected.
     fn diagnostics(&self) -> Vec<Diagnostic> {
-        let mut all = self.worlds.borrow().diagnostics.clone();
+        let mut all = self.worlds.borrow().diagnostics.to_vec();
         all.extend(self.nodes.findings().all());
         all
     }

@@ -13,7 +13,8 @@
 //! - [`settings`]: what the program is told; [`run`]: all of it put together.
 //! - [`world`], [`nodes`]: objects to sets, of which proxies share what is the same; [`findings`]: what is
 //!   said of objects for them; [`callers`], [`tokens`]: who calls.
-//! - [`kubernetes`]: a cluster as a source, its tokens, its Secrets, its webhooks; [`leases`]: which replica writes.
+//! - [`kubernetes`]: a cluster as a source, its tokens, its Secrets, its webhooks; [`leases`]: which replica writes;
+//!   [`status`]: whether objects are in effect, told to them.
 //! - [`certificates`], [`listen`]: the port; [`debug`]: the pages.
 //!
 //! # Invariants
@@ -34,7 +35,7 @@ pub mod mesh_config;
 pub mod nodes;
 pub mod run;
 pub mod settings;
-mod share;
+pub mod status;
 pub mod tokens;
 pub mod world;
 

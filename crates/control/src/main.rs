@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -34,7 +33,7 @@ fn run(settings: Settings) -> Result<()> {
         // Before anything listens, so that no signal falls between.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let weftd = weft_control::start(settings, Arc::new(weft_compile::compile)).await?;
+        let weftd = weft_control::start(settings).await?;
         let _ = writeln!(std::io::stderr(), "weftd: ready, grpc {}, http {}", weftd.grpc, weftd.http);
         tokio::select! {
             _ = terminate.recv() => {}

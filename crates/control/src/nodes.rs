@@ -1,15 +1,16 @@
 //! Connected proxies: each gets what the compiler makes of the mesh for it, now and at each change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Status};
 use weft_api::Diagnostic;
+use weft_compile::fleet::{Fleet, Speaker, Work};
 use weft_compile::proxy::Proxy;
-use weft_model::Snapshot;
 use weft_proto::envoy::config::core::v3::Node;
 use weft_proto::resource::ResourceSet;
 use weft_types::SpiffeId;
@@ -17,24 +18,38 @@ use weft_xds::server::Provider;
 
 use crate::callers::Callers;
 use crate::findings::{Findings, beyond};
-use crate::share::share;
 use crate::world::World;
 
 /// Most streams at a time.
 pub const MAX_STREAMS: usize = 20_000;
 
-/// What makes a set of a snapshot and a proxy; a value, so that tests can put another in its place.
-pub type Compile = Arc<dyn Fn(&Snapshot, &Proxy) -> ResourceSet + Send + Sync>;
+/// How long after proxies came or went it is found out what there is to say for those that are here.
+const WORDS: Duration = Duration::from_millis(200);
 
 /// The proxies that are connected.
 pub struct Nodes {
     worlds: watch::Receiver<Arc<World>>,
-    compile: Compile,
     callers: Callers,
-    /// As many compile at once as there are cores.
-    cores: Arc<Semaphore>,
     connected: Arc<Mutex<Connected>>,
     findings: Arc<Findings>,
+    figures: Arc<Mutex<Figures>>,
+    /// Others are here than before.
+    others: Arc<Notify>,
+    /// Streams end when its other end is gone.
+    alive: watch::Receiver<()>,
+}
+
+/// What the sets of all proxies have cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Resources made, and proxies looked at.
+    pub work: Work,
+    /// Kinds of proxies that share what they have.
+    pub kins: usize,
+    /// Generation that all proxies have.
+    pub generation: u64,
+    /// How long the last change took to become sets.
+    pub took: Duration,
 }
 
 impl fmt::Debug for Nodes {
@@ -43,25 +58,43 @@ impl fmt::Debug for Nodes {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connected {
     last: u64,
-    open: BTreeMap<u64, (Arc<Proxy>, watch::Sender<Arc<ResourceSet>>)>,
+    fleet: Fleet,
+    open: BTreeMap<u64, (Arc<Proxy>, Arc<watch::Sender<Arc<ResourceSet>>>)>,
 }
 
 impl Nodes {
-    /// No proxy yet.
+    /// No proxy yet; a task makes the sets of those that come, until worlds end.
     #[must_use]
-    pub fn new(worlds: watch::Receiver<Arc<World>>, compile: Compile, callers: Callers) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self {
-            worlds,
-            compile,
+    pub fn new(worlds: watch::Receiver<Arc<World>>, callers: Callers) -> Self {
+        let fleet = Fleet::new(worlds.borrow().snapshot.clone());
+        let connected = Connected { last: 0, fleet, open: BTreeMap::new() };
+        let (end, alive) = watch::channel(());
+        let made = Self {
+            worlds: worlds.clone(),
             callers,
-            cores: Arc::new(Semaphore::new(cores)),
-            connected: Arc::default(),
+            connected: Arc::new(Mutex::new(connected)),
             findings: Arc::default(),
-        }
+            figures: Arc::default(),
+            others: Arc::default(),
+            alive,
+        };
+        let turns = Turns {
+            connected: made.connected.clone(),
+            findings: made.findings.clone(),
+            figures: made.figures.clone(),
+            others: made.others.clone(),
+        };
+        tokio::spawn(turns.follow(worlds, end));
+        made
+    }
+
+    /// What the sets of all proxies have cost.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The set of a connected proxy, by `node.id` or by the `POD.NAMESPACE` in it; the last that connected if
@@ -72,6 +105,13 @@ impl Nodes {
         let named = |proxy: &Proxy| *proxy.id == *id || proxy.id.split('~').nth(2) == Some(id);
         let (proxy, sets) = connected.open.values().rev().find(|(proxy, _)| named(proxy))?;
         Some((proxy.clone(), sets.borrow().clone()))
+    }
+
+    /// All connected proxies and their sets.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Arc<Proxy>, Arc<ResourceSet>)> {
+        let connected = lock(&self.connected);
+        connected.open.values().map(|(proxy, sets)| (proxy.clone(), sets.borrow().clone())).collect()
     }
 
     /// What is said of objects for the connected proxies, beyond what is said of the mesh.
@@ -123,25 +163,41 @@ impl Nodes {
         caller: &SpiffeId,
     ) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
         let proxy = Arc::new(self.admit(node, caller)?);
-        let mut worlds = self.worlds.clone();
-        let world = worlds.borrow_and_update().clone();
-        let work = Work { compile: self.compile.clone(), cores: self.cores.clone(), proxy: proxy.clone() };
-        let first = work.set(world.clone(), None).await;
-        let first = first.ok_or_else(|| Status::internal("no configuration can be made for this node"))?;
-        let (sets, receiver) = watch::channel(first);
-        let id = {
-            let mut connected = lock(&self.connected);
-            if connected.open.len() >= MAX_STREAMS {
-                return Err(Status::resource_exhausted(format!("more than {MAX_STREAMS} streams")));
-            }
-            connected.last += 1;
-            let id = connected.last;
-            connected.open.insert(id, (proxy, sets.clone()));
-            id
-        };
+        let connected = self.connected.clone();
+        let join = tokio::task::spawn_blocking(move || lock(&connected).join(proxy));
+        let (id, sets, receiver) = join.await.map_err(|error| Status::internal(error.to_string()))??;
         let open = Open { id, connected: self.connected.clone(), findings: self.findings.clone() };
-        tokio::spawn(work.follow(world, worlds, sets, open));
+        let (mut alive, others) = (self.alive.clone(), self.others.clone());
+        others.notify_one();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sets.closed() => {}
+                _ = alive.changed() => {}
+            }
+            drop(sets);
+            // It waits for whoever makes sets.
+            drop(tokio::task::spawn_blocking(move || drop(open)).await);
+            others.notify_one();
+        });
         Ok(receiver)
+    }
+}
+
+/// A stream's place: its number, and both ends of what it shall have.
+type Place = (u64, Arc<watch::Sender<Arc<ResourceSet>>>, watch::Receiver<Arc<ResourceSet>>);
+
+impl Connected {
+    fn join(&mut self, proxy: Arc<Proxy>) -> Result<Place, Status> {
+        if self.open.len() >= MAX_STREAMS {
+            return Err(Status::resource_exhausted(format!("more than {MAX_STREAMS} streams")));
+        }
+        self.last += 1;
+        let id = self.last;
+        let first = self.fleet.add(id, proxy.clone()).map_err(|error| Status::internal(error.to_string()))?;
+        let (sets, receiver) = watch::channel(first);
+        let sets = Arc::new(sets);
+        self.open.insert(id, (proxy, sets.clone()));
+        Ok((id, sets, receiver))
     }
 }
 
@@ -175,9 +231,18 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        lock(&self.connected).open.remove(&self.id);
+        let mut connected = lock(&self.connected);
+        connected.open.remove(&self.id);
+        connected.fleet.remove(self.id);
+        drop(connected);
         self.findings.forget(self.id);
+        self.findings.forget(of_kin(self.id));
     }
+}
+
+/// Under which number is kept what is said for all proxies of a kin, of which one has that number.
+fn of_kin(id: u64) -> u64 {
+    id | 1 << 63
 }
 
 /// The list; a panic elsewhere leaves it as good as it was.
@@ -185,65 +250,88 @@ fn lock(connected: &Mutex<Connected>) -> MutexGuard<'_, Connected> {
     connected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is done for one proxy.
-struct Work {
-    compile: Compile,
-    cores: Arc<Semaphore>,
-    proxy: Arc<Proxy>,
+/// Makes the sets of all proxies at each change.
+#[derive(Clone)]
+struct Turns {
+    connected: Arc<Mutex<Connected>>,
+    findings: Arc<Findings>,
+    figures: Arc<Mutex<Figures>>,
+    others: Arc<Notify>,
 }
 
-impl Work {
-    /// The proxy's set; `None` if it cannot be made.
-    async fn set(&self, world: Arc<World>, old: Option<Arc<ResourceSet>>) -> Option<Arc<ResourceSet>> {
-        let _core = self.cores.acquire().await.ok()?;
-        let (compile, proxy) = (self.compile.clone(), self.proxy.clone());
-        let made = tokio::task::spawn_blocking(move || {
-            let mut set = compile(&world.snapshot, &proxy);
-            set.generation = world.snapshot.generation;
-            if let Some(old) = old {
-                share(&mut set, &old);
-            }
-            Arc::new(set)
-        });
-        made.await.inspect_err(|error| tracing::error!(proxy = %self.proxy.id, %error, "no set")).ok()
-    }
-
-    /// What there is to say for this proxy; `None` if that cannot be made.
-    async fn diagnose(&self, world: Arc<World>) -> Option<Vec<Diagnostic>> {
-        let _core = self.cores.acquire().await.ok()?;
-        let proxy = self.proxy.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            beyond(&world.diagnostics, weft_compile::diagnose(&world.snapshot, &proxy))
-        });
-        made.await.inspect_err(|error| tracing::error!(proxy = %self.proxy.id, %error, "no findings")).ok()
-    }
-
-    /// Makes the set again at each change, until the stream ends.
-    async fn follow(
-        self,
-        mut world: Arc<World>,
-        mut worlds: watch::Receiver<Arc<World>>,
-        sets: watch::Sender<Arc<ResourceSet>>,
-        open: Open,
-    ) {
+impl Turns {
+    async fn follow(self, mut worlds: watch::Receiver<Arc<World>>, end: watch::Sender<()>) {
         loop {
-            // The proxy has its set by now. A mesh that is newer already is worth more than words.
-            if !worlds.has_changed().unwrap_or(true)
-                && let Some(found) = self.diagnose(world).await
-            {
-                open.findings.replace(open.id, found);
+            let world = worlds.borrow_and_update().clone();
+            let this = self.clone();
+            let (spoken, turned) = (world.clone(), tokio::task::spawn_blocking(move || this.turn(&world)));
+            let words = match turned.await {
+                Ok(words) => words,
+                Err(error) => {
+                    tracing::error!(%error, "no sets: the last ones stay in force");
+                    false
+                }
+            };
+            // A mesh that is newer already is worth more than words.
+            if words && !worlds.has_changed().unwrap_or(true) {
+                let this = self.clone();
+                drop(tokio::task::spawn_blocking(move || this.diagnose(&spoken)).await);
             }
-            tokio::select! {
-                changed = worlds.changed() => if changed.is_err() { break },
-                () = sets.closed() => break,
-            }
-            world = worlds.borrow_and_update().clone();
-            let old = sets.borrow().clone();
-            // A set that cannot be made leaves the last one in force.
-            if let Some(set) = self.set(world.clone(), Some(old)).await {
-                sets.send_replace(set);
+            loop {
+                tokio::select! {
+                    changed = worlds.changed() => match changed {
+                        Ok(()) => break,
+                        Err(_) => return self.end(end),
+                    },
+                    () = self.others.notified() => {
+                        tokio::time::sleep(WORDS).await;
+                        let (this, world) = (self.clone(), worlds.borrow().clone());
+                        drop(tokio::task::spawn_blocking(move || this.diagnose(&world)).await);
+                    }
+                }
             }
         }
-        drop(open);
+    }
+
+    /// No world will come any more: streams end.
+    fn end(&self, end: watch::Sender<()>) {
+        lock(&self.connected).open.clear();
+        drop(end);
+    }
+
+    /// Gives all proxies what a world has for them; whether there may be other things to say for them now.
+    fn turn(&self, world: &World) -> bool {
+        let begun = Instant::now();
+        let mut connected = lock(&self.connected);
+        let Connected { last: _, fleet, open } = &mut *connected;
+        let changes = world.snapshot.changed_since(fleet.snapshot());
+        fleet.turn(world.snapshot.clone(), |id, set| {
+            if let Some((_, sets)) = open.get(&id) {
+                sets.send_replace(set.clone());
+            }
+        });
+        let figures = Figures {
+            work: fleet.work(),
+            kins: fleet.kins(),
+            generation: world.snapshot.generation,
+            took: begun.elapsed(),
+        };
+        drop(connected);
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+        changes.is_none_or(|changes| changes.services.is_empty() && changes.workloads.is_empty())
+    }
+
+    /// Finds out what there is to say for the proxies that are here.
+    fn diagnose(&self, world: &World) {
+        let known: HashSet<&Diagnostic> = world.diagnostics.iter().collect();
+        let mut said = Vec::new();
+        lock(&self.connected).fleet.diagnose(|speaker, found| said.push((speaker, found)));
+        for (speaker, found) in said {
+            let id = match speaker {
+                Speaker::Kin(id) => of_kin(id),
+                Speaker::Proxy(id) => id,
+            };
+            self.findings.replace(id, beyond(&known, found));
+        }
     }
 }

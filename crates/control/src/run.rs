@@ -20,7 +20,7 @@ use crate::certificates::Certificates;
 use crate::debug::{self, Pages};
 use crate::kubernetes::Cluster;
 use crate::leases::Leases;
-use crate::nodes::{Compile, Nodes};
+use crate::nodes::Nodes;
 use crate::settings::Settings;
 use crate::tokens::TokenFile;
 use crate::world::{self, Sources};
@@ -79,7 +79,7 @@ impl Weftd {
 ///
 /// # Errors
 /// What cannot be read, written or listened on, by name.
-pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
+pub async fn start(settings: Settings) -> Result<Weftd> {
     let Settings {
         config_dirs,
         state_dir,
@@ -136,13 +136,14 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
         }
         _ => (None, Vec::new()),
     };
+    let statuses = cluster.as_ref().zip(leases.as_ref()).and_then(|(cluster, leases)| cluster.statuses(leases));
     let channel = (send, updates);
     let follow = move || world::follow(&config_dirs, cluster, mesh, channel);
     let (sources, worlds) = tokio::task::spawn_blocking(follow).await??;
 
     let tokens = token_auth_file.map(|path| Arc::new(TokenFile::new(path, &*trust_domain)));
     let callers = Callers::new(tokens, &trust_domain).with_reviews(reviews);
-    let nodes = Arc::new(Nodes::new(worlds.clone(), compile, callers.clone()));
+    let nodes = Arc::new(Nodes::new(worlds.clone(), callers.clone()));
     let streams = Streams::default();
     let (stop, stopped) = watch::channel(false);
     let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
@@ -160,6 +161,9 @@ pub async fn start(settings: Settings, compile: Compile) -> Result<Weftd> {
         let accepting = tokio::spawn(listen::accept(listener, None, ready, age));
         let services = server().add_service(ads.into_server());
         tasks.push(tokio::spawn(serve("plain", services, connections, accepting, stopped.clone())));
+    }
+    if let Some(statuses) = statuses {
+        tasks.push(tokio::spawn(statuses.keep(worlds.clone(), nodes.clone(), streams.clone())));
     }
     let pages = debug::router(Pages { worlds, nodes, streams, local: http.ip().is_loopback() });
     for listener in extra.drain(..) {

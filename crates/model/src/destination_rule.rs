@@ -57,16 +57,19 @@ fn rule(object: &Object) -> Option<&DestinationRule> {
 #[derive(Debug, Default)]
 pub(crate) struct DestinationRules {
     namespaces: HashMap<Name, HashMap<Name, Vec<Arc<DestinationRuleView>>>>,
+    /// What there is to say about them.
+    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl DestinationRules {
-    pub(crate) fn new(objects: &Objects, mesh: &MeshConfig, diagnostics: &mut Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(objects: &Objects, mesh: &MeshConfig) -> Self {
+        let mut diagnostics = Vec::new();
         let mut namespaces: HashMap<Name, HashMap<Name, Vec<DestinationRuleView>>> = HashMap::new();
         for (object, spec) in objects.destination_rules() {
             let namespace = &object.reference.namespace;
             let host = host::resolve(&spec.host, namespace, &mesh.domain);
             let hosts = namespaces.entry(namespace.clone()).or_default();
-            add(hosts.entry(host.clone()).or_default(), object, spec, host, mesh, diagnostics);
+            add(hosts.entry(host.clone()).or_default(), object, spec, host, mesh, &mut diagnostics);
         }
         let share = |(host, views): (Name, Vec<DestinationRuleView>)| {
             (host, views.into_iter().map(Arc::new).collect::<Vec<_>>())
@@ -74,6 +77,7 @@ impl DestinationRules {
         let namespaces = namespaces.into_iter();
         Self {
             namespaces: namespaces.map(|(name, of)| (name, of.into_iter().map(share).collect())).collect(),
+            diagnostics,
         }
     }
 

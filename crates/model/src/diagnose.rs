@@ -2,6 +2,7 @@
 //!
 //! A diagnostic never takes an object out of force: what can be done without the missing part is done.
 
+mod by_label;
 mod conflict;
 mod pod;
 mod reference;
@@ -10,6 +11,7 @@ mod selection;
 
 use std::sync::Arc;
 
+pub(crate) use by_label::ByLabel;
 use weft_api::{Code, Diagnostic, Object, Severity};
 
 use crate::destination_rule::DestinationRules;
@@ -31,6 +33,7 @@ pub(crate) struct Together<'s> {
     pub(crate) virtual_services: &'s [Arc<VirtualServiceView>],
     pub(crate) destination_rules: &'s DestinationRules,
     pub(crate) gateways: &'s Gateways,
+    pub(crate) pods: ByLabel<'s>,
 }
 
 impl Together<'_> {

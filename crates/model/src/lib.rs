@@ -19,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 mod authorization;
+mod caller;
+mod concern;
 mod delegate;
 mod destination_rule;
 mod diagnose;
@@ -45,10 +47,10 @@ pub use endpoint::{Endpoint, EndpointAddress, Health, Locality};
 pub use mesh::{MeshConfig, OutboundMode, TcpKeepalive};
 pub use peer_authentication::{MtlsMode, PeerMtls};
 pub use protocol::Protocol;
-pub use registry::ServiceInstance;
+pub use registry::{Changes, PortEndpoints, ServiceInstance};
 pub use service::{Registry, Resolution, Service, ServicePort};
 pub use sidecar::{EgressListenerView, SidecarScope};
-pub use snapshot::Snapshot;
+pub use snapshot::{Made, Snapshot};
 pub use virtual_service::{RouteOrigin, VirtualServiceView};
 pub use visibility::Visibility;
 pub use workload::{ContainerPort, Workload};

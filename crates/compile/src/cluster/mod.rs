@@ -42,20 +42,36 @@ pub use transport::{Mutual, Transport, takes_hbone, takes_mutual_tls};
 /// Adds the clusters of all that the proxy sees, and the endpoints of those that have them listed.
 pub fn resources(view: &View<'_>, set: &mut ResourceSet) {
     for service in &view.services {
-        for intent in intents(view, service) {
-            set.insert(Resource::pack(intent.name.as_str(), &intent.render(view)));
-            if intent.discovery == Discovery::Eds {
-                set.insert(Resource::pack(intent.name.as_str(), &endpoint::assignment(view, &intent)));
-            }
+        for resource in of_service(view, service) {
+            set.insert(resource);
         }
     }
+    for resource in of_none(view) {
+        set.insert(resource);
+    }
+}
+
+/// The clusters of a service, and the endpoints of those that have them listed.
+#[must_use]
+pub fn of_service(view: &View<'_>, service: &Service) -> Vec<Resource> {
+    let mut made = Vec::new();
+    for intent in intents(view, service) {
+        made.push(Resource::pack(intent.name.as_str(), &intent.render(view)));
+        if intent.discovery == Discovery::Eds {
+            made.push(Resource::pack(intent.name.as_str(), &endpoint::assignment(view, &intent)));
+        }
+    }
+    made
+}
+
+/// The clusters of no service.
+#[must_use]
+pub fn of_none(view: &View<'_>) -> Vec<Resource> {
     let mut more = vec![fixed::black_hole(view)];
     if !view.proxy.is_router() {
         more.push(fixed::passthrough(view));
     }
-    for cluster in more {
-        set.insert(Resource::pack(cluster.name.as_str(), &cluster));
-    }
+    more.iter().map(|cluster| Resource::pack(cluster.name.as_str(), cluster)).collect()
 }
 
 /// The clusters of a service: for each port the one of all endpoints, then those of the subsets.

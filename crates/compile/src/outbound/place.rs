@@ -48,7 +48,7 @@ pub(super) fn of_service(view: &View<'_>, service: &Service, port: u16) -> Vec<P
     if places.len() < service.addresses.len() {
         places.push(Place::Any);
     }
-    if service.headless && service.registry == Registry::Kubernetes && places.is_empty() {
+    if is_by_pods(service) && places.is_empty() {
         let endpoints = view.endpoints(service, port).iter();
         let mut addresses: Vec<IpAddr> = endpoints
             .filter(|endpoint| endpoint.port == port)
@@ -65,4 +65,9 @@ pub(super) fn of_service(view: &View<'_>, service: &Service, port: u16) -> Vec<P
         places.push(Place::Any);
     }
     places
+}
+
+/// Whether connections to a service are told from others by the addresses of its pods, if by any.
+pub(super) fn is_by_pods(service: &Service) -> bool {
+    service.headless && service.registry == Registry::Kubernetes
 }

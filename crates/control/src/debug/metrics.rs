@@ -41,6 +41,50 @@ pub(super) fn render(pages: &Pages) -> String {
         "Snapshots made.",
         &[(String::new(), world.snapshot.generation)],
     );
+    let figures = pages.nodes.figures();
+    let plain_u64 = |value: u64| vec![(String::new(), value)];
+    metric(
+        "weft_objects_visited_total",
+        "counter",
+        "Objects looked at for snapshots.",
+        &plain_u64(world.visited),
+    );
+    metric(
+        "weft_resources_built_total",
+        "counter",
+        "Resources made for proxies.",
+        &plain_u64(figures.work.built),
+    );
+    metric(
+        "weft_proxies_visited_total",
+        "counter",
+        "Proxies whose set was looked at.",
+        &plain_u64(figures.work.proxies),
+    );
+    metric("weft_kins", "gauge", "Kinds of proxies that share what they have.", &plain(figures.kins));
+    metric(
+        "weft_sets_generation",
+        "gauge",
+        "Snapshot that all proxies have sets of.",
+        &plain_u64(figures.generation),
+    );
+    let micros = |time: std::time::Duration| {
+        vec![(String::new(), u64::try_from(time.as_micros()).unwrap_or(u64::MAX))]
+    };
+    let unix = world.begun.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    metric(
+        "weft_change_taken_unix_micros",
+        "gauge",
+        "When the last change was taken, after its debounce.",
+        &micros(unix),
+    );
+    metric("weft_snapshot_micros", "gauge", "Time that the last snapshot took.", &micros(world.took));
+    metric(
+        "weft_sets_micros",
+        "gauge",
+        "Time that the sets of the last snapshot took.",
+        &micros(figures.took),
+    );
     let kinds: Vec<_> =
         world.objects.iter().map(|(kind, count)| (format!("{{kind=\"{kind}\"}}"), *count as u64)).collect();
     metric("weft_objects", "gauge", "Objects in force.", &kinds);

@@ -33,12 +33,12 @@ impl Together<'_> {
 
     /// Names of target ports that no container of the chosen pods has.
     pub(super) fn target_ports(&self, to: &mut Vec<Diagnostic>) {
-        let services = self.registry.services.iter();
+        let services = self.registry.services();
         for service in services.filter(|service| service.registry == Registry::Kubernetes) {
             for (index, port) in service.ports.iter().enumerate() {
                 let Some(IntOrString::String(name)) = &port.target else { continue };
                 let served = !self.registry.endpoints(service, port.number).is_empty();
-                if !served && self.registry.selects_any(Some(&service.namespace), &service.selector) {
+                if !served && self.pods.selects_any(Some(&service.namespace), &service.selector) {
                     let message = format!("no container of the chosen pods has a TCP port named {name}");
                     let path = format!("spec.ports[{index}].targetPort");
                     to.push(warning(&service.object, &path, Code::UnknownPort, message));

@@ -15,7 +15,7 @@ impl Together<'_> {
             let namespace = &object.reference.namespace;
             let host = host::resolve(&spec.host, namespace, &self.mesh.domain);
             if host.starts_with('*') {
-                let mut services = self.registry.services.iter();
+                let mut services = self.registry.services();
                 if !services.any(|service| host::meets(&host, &service.host)) {
                     let message = format!("{host} covers no service");
                     to.push(info(object, "spec.host", Code::UnknownHost, message));

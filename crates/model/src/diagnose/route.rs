@@ -176,7 +176,7 @@ impl Together<'_> {
     /// What may be meant by a host that is not known: a service of that name elsewhere.
     pub(super) fn meant(&self, host: &str) -> Option<String> {
         let name = host.split('.').next().filter(|name| !name.contains('*'))?;
-        let mut alike = self.registry.services.iter().filter(|service| &*service.name == name);
+        let mut alike = self.registry.services().filter(|service| &*service.name == name);
         alike.next().map(|service| format!("did you mean {}?", service.host))
     }
 }

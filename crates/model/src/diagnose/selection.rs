@@ -43,7 +43,7 @@ impl Together<'_> {
         labels: &Labels,
         to: &mut Vec<Diagnostic>,
     ) {
-        if labels.is_empty() || self.registry.selects_any(namespace, labels) {
+        if labels.is_empty() || self.pods.selects_any(namespace, labels) {
             return;
         }
         let place = namespace.map_or_else(String::new, |namespace| format!(" of {namespace}"));

@@ -1,6 +1,6 @@
 //! Which workloads serve which services, and so the endpoints of each service.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_api::istio::service_entry::Resolution as Written;
@@ -10,66 +10,54 @@ use weft_api::{Object, Spec};
 use weft_types::Name;
 
 use super::backend::{self, Listed};
-use super::entry::Entries;
-use super::pods::Pods;
+use super::fixed::Fixed;
+use super::pods::{PodKey, Pods};
 use super::slice::Slices;
-use super::{PortEndpoints, ServiceInstance, ServiceKey};
+use super::{PortEndpoints, ServiceInstance};
 use crate::Labels;
 use crate::endpoint::{Endpoint, Health};
 use crate::mesh::MeshConfig;
-use crate::objects::Objects;
 use crate::protocol::Protocol;
 use crate::service::{Registry, Service, ServicePort};
 use crate::workload::Workload;
 
-/// What was found.
+/// What is known of one service.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Endpoints by service and port.
-    pub(super) endpoints: HashMap<ServiceKey, PortEndpoints>,
-    /// Services by workload (namespace and name).
-    pub(super) instances: HashMap<ServiceKey, Vec<ServiceInstance>>,
+pub(crate) struct OfService {
+    /// Endpoints by port.
+    pub(super) endpoints: Arc<PortEndpoints>,
+    /// What each workload serves of it.
+    pub(super) serving: BTreeMap<PodKey, Vec<ServiceInstance>>,
 }
 
-/// Finds the endpoints of every service.
-pub(super) fn find(
-    services: &[Arc<Service>],
-    entries: &Entries,
-    objects: &Objects,
-    pods: &Pods,
-    mesh: &MeshConfig,
-) -> Found {
-    let slices = Slices::new(objects);
-    // What selects WorkloadEntries sees the labels of object and spec together.
-    let labelled: Vec<_> = objects
-        .workload_entries()
-        .map(|(object, entry)| {
-            let labels = backend::labels_of_object(object, entry);
-            (object, WorkloadEntry { labels, ..entry.clone() })
-        })
-        .collect();
-    let mut workload_entries: HashMap<Name, Vec<Listed<'_>>> = HashMap::new();
-    for (object, entry) in &labelled {
-        let of = workload_entries.entry(object.reference.namespace.clone()).or_default();
-        of.push(Listed { object, entry });
-    }
-    let mut found = Found::default();
-    for service in services {
-        let listed = workload_entries.get(&service.namespace).map_or(&[][..], Vec::as_slice);
-        let context = Context { service, pods, listed, mesh };
-        let (endpoints, serving) = match service.registry {
-            Registry::Kubernetes => context.of_kubernetes(&slices),
-            Registry::External => context.of_entries(entries),
+impl OfService {
+    /// Whether both tell the same of one service.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let ports = |of: &Self| -> Vec<_> {
+            let each = of.serving.iter();
+            each.flat_map(|(pod, served)| {
+                served.iter().map(move |one| (pod.clone(), one.port.number, one.target_port))
+            })
+            .collect()
         };
-        found.endpoints.insert((service.host.clone(), service.namespace.clone()), endpoints);
-        let mut seen = HashSet::new();
-        for (pod, port) in serving {
-            let Some(target_port) = backend::target_of_pod(port, &pod) else { continue };
-            if seen.insert((pod.name.clone(), pod.namespace.clone(), port.number)) {
-                let key = (pod.namespace.clone(), pod.name.clone());
-                let instance = ServiceInstance { service: service.clone(), port: port.clone(), target_port };
-                found.instances.entry(key).or_default().push(instance);
-            }
+        self.endpoints == other.endpoints && ports(self) == ports(other)
+    }
+}
+
+/// Finds the endpoints of a service.
+pub(super) fn find(number: usize, fixed: &Fixed, pods: &Pods, slices: &Slices) -> OfService {
+    let Some(service) = fixed.services.get(number) else { return OfService::default() };
+    let context = Context { service, pods, fixed, mesh: &fixed.mesh };
+    let (endpoints, serving) = match service.registry {
+        Registry::Kubernetes => context.of_kubernetes(slices),
+        Registry::External => context.of_entries(),
+    };
+    let mut found = OfService { endpoints: Arc::new(endpoints), serving: BTreeMap::new() };
+    for (pod, port) in serving {
+        let Some(target_port) = backend::target_of_pod(port, &pod) else { continue };
+        let of = found.serving.entry((pod.namespace.clone(), pod.name.clone())).or_default();
+        if !of.iter().any(|known| known.port.number == port.number) {
+            of.push(ServiceInstance { service: service.clone(), port: port.clone(), target_port });
         }
     }
     found
@@ -79,8 +67,7 @@ pub(super) fn find(
 struct Context<'o> {
     service: &'o Arc<Service>,
     pods: &'o Pods,
-    /// WorkloadEntries of the service's namespace.
-    listed: &'o [Listed<'o>],
+    fixed: &'o Fixed,
     mesh: &'o MeshConfig,
 }
 
@@ -89,7 +76,7 @@ type Serving<'o> = Vec<(Arc<Workload>, &'o ServicePort)>;
 
 impl<'o> Context<'o> {
     /// By slices if there are any, else by the selector; and WorkloadEntries that the selector chooses.
-    fn of_kubernetes(&self, slices: &Slices<'_>) -> (PortEndpoints, Serving<'o>) {
+    fn of_kubernetes(&self, slices: &Slices) -> (PortEndpoints, Serving<'o>) {
         let service = self.service;
         if let Some(host) = &service.alias_of {
             return (self.by_name(host), Vec::new());
@@ -97,7 +84,7 @@ impl<'o> Context<'o> {
         let ports = || service.ports.iter().filter(|port| port.protocol != Protocol::Udp);
         let mut endpoints = PortEndpoints::new();
         let mut serving: Serving<'o> = Vec::new();
-        for pod in self.pods.selected(&service.namespace, &service.selector) {
+        for pod in self.chosen(&service.selector) {
             serving.extend(ports().map(|port| (pod.clone(), port)));
         }
         match slices.of(service, self.pods, self.mesh) {
@@ -120,15 +107,15 @@ impl<'o> Context<'o> {
     }
 
     /// By the lists and selectors of the ServiceEntries behind the service.
-    fn of_entries(&self, entries: &'o Entries) -> (PortEndpoints, Serving<'o>) {
+    fn of_entries(&self) -> (PortEndpoints, Serving<'o>) {
         let mut endpoints = PortEndpoints::new();
         let mut serving: Serving<'o> = Vec::new();
-        for part in entries.of(self.service) {
+        for part in self.fixed.entries.of(self.service) {
             let Spec::ServiceEntry(spec) = &part.object.spec else { continue };
             let ports = || part.ports.iter().filter(|port| port.protocol != Protocol::Udp);
             match &spec.workload_selector {
                 Some(selector) => {
-                    for pod in self.pods.selected(&self.service.namespace, &selector.labels) {
+                    for pod in self.chosen(&selector.labels) {
                         for port in ports() {
                             add(&mut endpoints, port, self.of_pod(pod, port));
                             serving.push((pod.clone(), port));
@@ -197,10 +184,15 @@ impl<'o> Context<'o> {
         hostname.map(Name::from)
     }
 
-    fn selected_entries(&self, selector: &'o Labels) -> impl Iterator<Item = &'o Listed<'o>> {
-        let chosen =
-            move |listed: &&Listed<'_>| !selector.is_empty() && selects(selector, &listed.entry.labels);
-        self.listed.iter().filter(chosen)
+    /// The pods of the service's namespace that a selector of it chooses.
+    fn chosen(&self, selector: &Labels) -> &'o [Arc<Workload>] {
+        self.pods.chosen(self.fixed.selectors.number(&self.service.namespace, selector))
+    }
+
+    fn selected_entries(&self, selector: &'o Labels) -> impl Iterator<Item = Listed<'o>> {
+        let of_namespace = self.fixed.workload_entries(&self.service.namespace).iter();
+        let listed = of_namespace.map(|(object, entry)| Listed { object, entry });
+        listed.filter(move |listed| !selector.is_empty() && selects(selector, &listed.entry.labels))
     }
 }
 

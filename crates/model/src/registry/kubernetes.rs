@@ -1,15 +1,12 @@
 //! Kubernetes Services (CP-07, CP-08).
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use weft_api::Object;
 use weft_api::kube::Service as Spec;
-use weft_types::Name;
 
-use super::{PortEndpoints, ServiceKey};
 use crate::mesh::MeshConfig;
 use crate::protocol::Protocol;
 use crate::service::{Registry, Resolution, Service, ServicePort};
@@ -62,26 +59,5 @@ pub(super) fn service(object: &Arc<Object>, spec: &Spec, mesh: &MeshConfig) -> S
         alias_of: external_name.map(|host| host.trim_end_matches('.').to_ascii_lowercase().into()),
         publish_not_ready: spec.publish_not_ready_addresses,
         object: object.clone(),
-    }
-}
-
-/// Gives each ExternalName service that stands for a service of the mesh the endpoints of that service,
-/// since the mesh knows them and DNS may not.
-pub(super) fn follow_aliases(
-    services: &[Arc<Service>],
-    by_host: &HashMap<Name, Vec<usize>>,
-    endpoints: &mut HashMap<ServiceKey, PortEndpoints>,
-) {
-    for alias in services {
-        let Some(target) = &alias.alias_of else { continue };
-        let known = by_host.get(target).into_iter().flatten().filter_map(|index| services.get(*index));
-        let Some(target) = super::preferred(known, &alias.namespace) else { continue };
-        if target.alias_of.is_some() {
-            continue;
-        }
-        if let Some(theirs) = endpoints.get(&(target.host.clone(), target.namespace.clone())) {
-            let ours = theirs.clone();
-            endpoints.insert((alias.host.clone(), alias.namespace.clone()), ours);
-        }
     }
 }

@@ -1,20 +1,23 @@
 //! Pods as workloads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
 use weft_api::kube::Pod;
 use weft_api::kube::pod::Transport;
-use weft_api::value::label::selects;
-use weft_api::{Kind, Object, Origin};
+use weft_api::{Object, Origin, Spec};
 use weft_types::{Name, SpiffeId, embedded};
 
-use super::ServiceKey;
+use super::fixed::Fixed;
+use super::same::Same;
 use crate::Labels;
 use crate::endpoint::{Health, Locality};
 use crate::mesh::MeshConfig;
-use crate::objects::Objects;
+use crate::objects::age;
 use crate::workload::{ContainerPort, Workload};
 
 /// Where the application of each container port really listens (embedded mode).
@@ -26,94 +29,158 @@ pub(super) const TLS_MODE: &str = "security.istio.io/tlsMode";
 /// Network of a pod (CP-25).
 const NETWORK: &str = "topology.istio.io/network";
 
-/// The pods, found by name, address and labels.
-#[derive(Debug, Default)]
-pub(super) struct Pods {
-    pub(super) workloads: HashMap<ServiceKey, Arc<Workload>>,
-    by_address: HashMap<IpAddr, Arc<Workload>>,
-    namespaces: HashMap<Name, OfNamespace>,
-}
+/// Namespace and name.
+pub(crate) type PodKey = (Name, Name);
 
-/// The pods of one namespace that are not at their end.
-#[derive(Debug, Default)]
-struct OfNamespace {
-    all: Vec<Arc<Workload>>,
-    by_label: HashMap<(String, String), Vec<usize>>,
+/// The pods that are not at their end, found by name and address, and by the selectors that choose them.
+/// A copy shares all with the original.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pods {
+    workloads: OrdMap<PodKey, Same<Workload>>,
+    /// Of several at one address, in order of age.
+    by_address: OrdMap<IpAddr, Same<Vec<Arc<Workload>>>>,
+    /// By number of the selector; in order of name.
+    chosen: OrdMap<usize, Same<Vec<Arc<Workload>>>>,
 }
 
 impl Pods {
-    pub(super) fn new(objects: &Objects, mesh: &MeshConfig) -> Self {
-        let mut pods = Self::default();
-        let nodes: HashMap<&str, Locality> = objects
-            .of(Kind::Node)
-            .iter()
-            .map(|node| (&*node.reference.name, locality(&node.meta.labels)))
-            .collect();
-        for (object, pod) in objects.pods() {
-            if matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
-                continue;
+    /// All at once.
+    pub(super) fn new<'o>(objects: impl Iterator<Item = &'o Arc<Object>>, fixed: &Fixed) -> Self {
+        let mut made = Self::default();
+        let mut by_address: BTreeMap<IpAddr, Vec<Arc<Workload>>> = BTreeMap::new();
+        let mut chosen: BTreeMap<usize, Vec<Arc<Workload>>> = BTreeMap::new();
+        for pod in objects.filter_map(|object| alive(object, fixed)) {
+            for address in &pod.addresses {
+                by_address.entry(*address).or_default().push(pod.clone());
             }
-            let mut workload = workload(object, pod, mesh);
-            // What a pod says itself goes before what its node says (CP-27).
-            if workload.locality == Locality::default()
-                && let Some(locality) = pod.spec.node_name.as_deref().and_then(|name| nodes.get(name))
-            {
-                workload.locality = locality.clone();
+            for selector in fixed.selectors.choosing(&pod.namespace, &pod.labels) {
+                chosen.entry(selector).or_default().push(pod.clone());
             }
-            pods.add(Arc::new(workload));
+            made.workloads.insert((pod.namespace.clone(), pod.name.clone()), Same(pod));
         }
-        pods
+        for (address, mut pods) in by_address {
+            pods.sort_by(|a, b| age(&a.object).cmp(&age(&b.object)));
+            made.by_address.insert(address, Same::new(pods));
+        }
+        for (selector, mut pods) in chosen {
+            pods.sort_by(|a, b| a.name.cmp(&b.name));
+            made.chosen.insert(selector, Same::new(pods));
+        }
+        made
     }
 
-    fn add(&mut self, workload: Arc<Workload>) {
-        let key = (workload.namespace.clone(), workload.name.clone());
-        if self.workloads.contains_key(&key) {
-            return;
+    /// Takes a version of a pod for the one before; either may be absent. Tells the selectors that choose
+    /// either of the two.
+    pub(super) fn replace(
+        &mut self,
+        before: Option<&Object>,
+        after: Option<&Arc<Object>>,
+        fixed: &Fixed,
+    ) -> BTreeSet<usize> {
+        let mut touched = BTreeSet::new();
+        if let Some(old) = before.and_then(|object| self.workloads.remove(&key_of(object))) {
+            touched.extend(self.leave(&old.0, fixed));
         }
-        for address in &workload.addresses {
-            // A pod of the node's own network shares its address with others; any of them may stand
-            // there, but one that does not terminate goes before one that does.
-            let at = self.by_address.entry(*address).or_insert_with(|| workload.clone());
-            if at.health == Health::Draining && workload.health != Health::Draining {
-                *at = workload.clone();
+        let new = after.and_then(|object| alive(object, fixed));
+        if let Some(new) = new {
+            touched.extend(self.enter(&new, fixed));
+            self.workloads.insert((new.namespace.clone(), new.name.clone()), Same(new));
+        }
+        touched
+    }
+
+    fn enter(&mut self, pod: &Arc<Workload>, fixed: &Fixed) -> Vec<usize> {
+        for address in &pod.addresses {
+            let mut at = self.by_address.get(address).map_or_else(Vec::new, |known| known.to_vec());
+            let place = at.partition_point(|other| age(&other.object) < age(&pod.object));
+            at.insert(place, pod.clone());
+            self.by_address.insert(*address, Same::new(at));
+        }
+        let selectors = fixed.selectors.choosing(&pod.namespace, &pod.labels);
+        for selector in &selectors {
+            let mut chosen = self.chosen.get(selector).map_or_else(Vec::new, |known| known.to_vec());
+            let place = chosen.partition_point(|other| other.name < pod.name);
+            chosen.insert(place, pod.clone());
+            self.chosen.insert(*selector, Same::new(chosen));
+        }
+        selectors
+    }
+
+    fn leave(&mut self, pod: &Arc<Workload>, fixed: &Fixed) -> Vec<usize> {
+        let without = |known: Option<&Same<Vec<Arc<Workload>>>>| -> Vec<Arc<Workload>> {
+            let others = known.into_iter().flat_map(|known| known.iter());
+            others.filter(|other| !Arc::ptr_eq(other, pod)).cloned().collect()
+        };
+        for address in &pod.addresses {
+            match without(self.by_address.get(address)) {
+                none if none.is_empty() => _ = self.by_address.remove(address),
+                others => _ = self.by_address.insert(*address, Same::new(others)),
             }
         }
-        let of = self.namespaces.entry(workload.namespace.clone()).or_default();
-        for (label, value) in workload.labels.iter() {
-            of.by_label.entry((label.clone(), value.clone())).or_default().push(of.all.len());
+        let selectors = fixed.selectors.choosing(&pod.namespace, &pod.labels);
+        for selector in &selectors {
+            match without(self.chosen.get(selector)) {
+                none if none.is_empty() => _ = self.chosen.remove(selector),
+                others => _ = self.chosen.insert(*selector, Same::new(others)),
+            }
         }
-        of.all.push(workload.clone());
-        self.workloads.insert(key, workload);
+        selectors
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Workload>> {
-        self.workloads.get(&(namespace.into(), name.into()))
+        self.workloads.get(&(namespace.into(), name.into())).map(|same| &same.0)
     }
 
+    /// The pod at an address. A pod of the node's own network shares its address with others; one that does not
+    /// terminate goes before one that does, then the oldest.
     pub(super) fn at(&self, address: IpAddr) -> Option<&Arc<Workload>> {
-        self.by_address.get(&address)
+        let at = self.by_address.get(&address)?;
+        at.iter().find(|pod| pod.health != Health::Draining).or_else(|| at.first())
     }
 
-    /// Whether a selector chooses any pod of a namespace, or of all.
-    pub(super) fn selects_any(&self, namespace: Option<&str>, selector: &Labels) -> bool {
-        match namespace {
-            Some(namespace) => !self.selected(namespace, selector).is_empty(),
-            None => self.namespaces.keys().any(|namespace| !self.selected(namespace, selector).is_empty()),
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.workloads.values().map(|same| &same.0)
+    }
+
+    /// The pods that a selector chooses, in order of name.
+    pub(super) fn chosen(&self, selector: Option<usize>) -> &[Arc<Workload>] {
+        selector.and_then(|selector| self.chosen.get(&selector)).map_or(&[], |known| known.as_slice())
+    }
+
+    /// Pods that are others than before, by name; and their addresses, then and now.
+    pub(super) fn changed_since(&self, before: &Self) -> (BTreeSet<PodKey>, BTreeSet<IpAddr>) {
+        let (mut keys, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        for difference in before.workloads.diff(&self.workloads) {
+            let (key, pods) = match difference {
+                DiffItem::Add(key, pod) | DiffItem::Remove(key, pod) => (key, [Some(pod), None]),
+                DiffItem::Update { old, new } => (new.0, [Some(old.1), Some(new.1)]),
+            };
+            keys.insert(key.clone());
+            addresses.extend(pods.into_iter().flatten().flat_map(|pod| pod.addresses.iter().copied()));
         }
+        (keys, addresses)
     }
+}
 
-    /// The pods of a namespace with all of these labels, in name order; none for an empty selector.
-    pub(super) fn selected(&self, namespace: &str, selector: &Labels) -> Vec<&Arc<Workload>> {
-        let Some(of) = self.namespaces.get(namespace) else { return Vec::new() };
-        let lists = selector.iter().map(|(key, value)| {
-            of.by_label.get(&(key.clone(), value.clone())).map_or(&[][..], Vec::as_slice)
-        });
-        let Some(fewest) = lists.min_by_key(|list| list.len()) else { return Vec::new() };
-        let pods = fewest.iter().filter_map(|index| of.all.get(*index));
-        let mut pods: Vec<_> = pods.filter(|pod| selects(selector, &pod.labels)).collect();
-        pods.sort_by(|a, b| a.name.cmp(&b.name));
-        pods
+/// Namespace and name of a pod.
+pub(super) fn key_of(object: &Object) -> PodKey {
+    (object.reference.namespace.clone(), object.reference.name.clone())
+}
+
+/// The workload that a pod is; `None` if it is at its end.
+fn alive(object: &Arc<Object>, fixed: &Fixed) -> Option<Arc<Workload>> {
+    let Spec::Pod(pod) = &object.spec else { return None };
+    if matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        return None;
     }
+    let mut workload = workload(object, pod, &fixed.mesh);
+    // What a pod says itself goes before what its node says (CP-27).
+    if workload.locality == Locality::default()
+        && let Some(locality) = pod.spec.node_name.as_deref().and_then(|name| fixed.nodes.get(name))
+    {
+        workload.locality = locality.clone();
+    }
+    Some(Arc::new(workload))
 }
 
 fn workload(object: &Arc<Object>, pod: &Pod, mesh: &MeshConfig) -> Workload {

@@ -1,41 +1,122 @@
 //! Endpoints that EndpointSlices list.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weft_api::Object;
-use weft_api::kube::EndpointSlice;
+use imbl::OrdMap;
 use weft_api::kube::endpoint_slice::{Endpoint as Entry, EndpointConditions};
 use weft_api::kube::pod::Transport;
+use weft_api::{Object, Spec};
 use weft_types::Name;
 
 use super::backend::{self, of_pod};
-use super::pods::{self, Pods};
+use super::pods::{self, PodKey, Pods};
+use super::same::Same;
 use super::{PortEndpoints, ServiceKey};
 use crate::Labels;
 use crate::endpoint::{Endpoint, EndpointAddress, Health, Locality};
 use crate::mesh::MeshConfig;
-use crate::objects::Objects;
+use crate::objects::age;
 use crate::service::Service;
 use crate::workload::Workload;
 
 /// Says of which service a slice is.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-/// The slices by namespace and name of the service.
-#[derive(Debug, Default)]
-pub(super) struct Slices<'o>(HashMap<ServiceKey, Vec<(&'o Arc<Object>, &'o EndpointSlice)>>);
+/// The slices, by namespace and name of their service, and by the pods that they name. A copy shares all with the
+/// original.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slices {
+    /// In order of age.
+    of: OrdMap<ServiceKey, Same<Vec<Arc<Object>>>>,
+    /// Services by pods that their slices name; a service stands there as often as it names the pod.
+    by_pod: OrdMap<PodKey, Same<Vec<ServiceKey>>>,
+    /// The same by addresses, where they name no pod.
+    by_address: OrdMap<IpAddr, Same<Vec<ServiceKey>>>,
+}
 
-impl<'o> Slices<'o> {
-    pub(super) fn new(objects: &'o Objects) -> Self {
-        let mut slices = Self::default();
-        for (object, slice) in objects.endpoint_slices() {
-            let Some(service) = object.meta.labels.get(SERVICE) else { continue };
-            let key = (object.reference.namespace.clone(), Name::from(service.as_str()));
-            slices.0.entry(key).or_default().push((object, slice));
+impl Slices {
+    /// Takes a version of a slice for the one before; either may be absent. Tells whose they are.
+    pub(super) fn replace(
+        &mut self,
+        before: Option<&Object>,
+        after: Option<&Arc<Object>>,
+    ) -> Vec<ServiceKey> {
+        let mut touched = Vec::new();
+        if let Some((key, object)) = before.and_then(|object| Some((service_of(object)?, object))) {
+            let known = self.of.get(&key).map_or_else(Vec::new, |known| known.to_vec());
+            let (gone, rest): (Vec<_>, Vec<_>) =
+                known.into_iter().partition(|other| other.reference == object.reference);
+            match rest.is_empty() {
+                true => _ = self.of.remove(&key),
+                false => _ = self.of.insert(key.clone(), Same::new(rest)),
+            }
+            for named in gone.iter().flat_map(|gone| names(gone)) {
+                self.forget(&named, &key);
+            }
+            touched.push(key);
         }
-        slices
+        if let Some((key, object)) = after.and_then(|object| Some((service_of(object)?, object))) {
+            let mut known = self.of.get(&key).map_or_else(Vec::new, |known| known.to_vec());
+            let place = known.partition_point(|other| age(other) < age(object));
+            known.insert(place, object.clone());
+            self.of.insert(key.clone(), Same::new(known));
+            for named in names(object) {
+                self.note(named, &key);
+            }
+            touched.push(key);
+        }
+        touched
+    }
+
+    fn note(&mut self, named: Named, key: &ServiceKey) {
+        let with = |known: Option<&Same<Vec<ServiceKey>>>| {
+            let mut keys = known.map_or_else(Vec::new, |known| known.to_vec());
+            keys.push(key.clone());
+            Same::new(keys)
+        };
+        match named {
+            Named::Pod(pod) => {
+                let keys = with(self.by_pod.get(&pod));
+                self.by_pod.insert(pod, keys);
+            }
+            Named::Address(ip) => {
+                let keys = with(self.by_address.get(&ip));
+                self.by_address.insert(ip, keys);
+            }
+        }
+    }
+
+    fn forget(&mut self, named: &Named, key: &ServiceKey) {
+        let without = |known: Option<&Same<Vec<ServiceKey>>>| {
+            let mut keys = known.map_or_else(Vec::new, |known| known.to_vec());
+            if let Some(place) = keys.iter().position(|other| other == key) {
+                keys.swap_remove(place);
+            }
+            (!keys.is_empty()).then(|| Same::new(keys))
+        };
+        match named {
+            Named::Pod(pod) => match without(self.by_pod.get(pod)) {
+                Some(keys) => _ = self.by_pod.insert(pod.clone(), keys),
+                None => _ = self.by_pod.remove(pod),
+            },
+            Named::Address(ip) => match without(self.by_address.get(ip)) {
+                Some(keys) => _ = self.by_address.insert(*ip, keys),
+                None => _ = self.by_address.remove(ip),
+            },
+        }
+    }
+
+    /// The services whose slices name a pod, or one of these addresses.
+    pub(super) fn naming<'s>(
+        &'s self,
+        pod: &PodKey,
+        addresses: impl Iterator<Item = IpAddr>,
+    ) -> impl Iterator<Item = &'s ServiceKey> {
+        let by_pod = self.by_pod.get(pod).into_iter().flat_map(|keys| keys.iter());
+        let by_address: Vec<_> = addresses.filter_map(|ip| self.by_address.get(&ip)).collect();
+        by_pod.chain(by_address.into_iter().flat_map(|keys| keys.iter()))
     }
 
     /// The endpoints of a service and the pods behind them; `None` if there is no slice of it.
@@ -45,10 +126,11 @@ impl<'o> Slices<'o> {
         pods: &Pods,
         mesh: &MeshConfig,
     ) -> Option<(PortEndpoints, Vec<Arc<Workload>>)> {
-        let slices = self.0.get(&(service.namespace.clone(), service.name.clone()))?;
+        let slices = self.of.get(&(service.namespace.clone(), service.name.clone()))?;
         let mut found = PortEndpoints::new();
         let (mut seen, mut serving) = (BTreeSet::new(), Vec::new());
-        for (object, slice) in slices {
+        for object in slices.iter() {
+            let Spec::EndpointSlice(slice) = &object.spec else { continue };
             for entry in &slice.endpoints {
                 let Some(text) = entry.addresses.first() else { continue };
                 let address = backend::address(text);
@@ -71,6 +153,31 @@ impl<'o> Slices<'o> {
         }
         Some((found, serving))
     }
+}
+
+/// What an entry of a slice names.
+enum Named {
+    Pod(PodKey),
+    Address(IpAddr),
+}
+
+fn names(object: &Object) -> Vec<Named> {
+    let Spec::EndpointSlice(slice) = &object.spec else { return Vec::new() };
+    let one = |entry: &Entry| match &entry.target_ref {
+        Some(target) if target.kind.as_deref() == Some("Pod") => {
+            let namespace = target.namespace.as_deref().unwrap_or(&object.reference.namespace);
+            Some(Named::Pod((namespace.into(), target.name.as_deref()?.into())))
+        }
+        Some(_) => None,
+        None => entry.addresses.first()?.parse().ok().map(Named::Address),
+    };
+    slice.endpoints.iter().filter_map(one).collect()
+}
+
+/// Namespace and name of the service that a slice is of.
+fn service_of(object: &Object) -> Option<ServiceKey> {
+    let service = object.meta.labels.get(SERVICE)?;
+    Some((object.reference.namespace.clone(), Name::from(service.as_str())))
 }
 
 fn pod<'p>(object: &Object, entry: &Entry, ip: Option<IpAddr>, pods: &'p Pods) -> Option<&'p Arc<Workload>> {
