@@ -28,6 +28,7 @@ use crate::certificates::Certificates;
 use crate::leases::Leases;
 use crate::mesh_config;
 use crate::settings::{Kubernetes, NativeSidecars};
+use crate::status::Statuses;
 use crate::world::Message;
 use injection::Injection;
 
@@ -39,7 +40,7 @@ pub struct Cluster {
     client: Client,
     settings: Kubernetes,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
-    _source: Source,
+    source: Source,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -105,7 +106,7 @@ impl Cluster {
             .await;
         };
         let tasks = std::sync::Mutex::new(vec![tokio::spawn(follow)]);
-        Ok((first, Self { client, settings: settings.clone(), tasks, _source: source }))
+        Ok((first, Self { client, settings: settings.clone(), tasks, source }))
     }
 
     /// The authority of the Secret `cacerts`, else of `istio-ca-secret`, which is made if there is none (CP-19).
@@ -139,6 +140,13 @@ impl Cluster {
     #[must_use]
     pub fn leases(&self) -> Leases {
         Leases::start(&self.client, &self.settings)
+    }
+
+    /// What keeps the status of objects while we lead; `None` if it is turned off.
+    #[must_use]
+    pub fn statuses(&self, leases: &Leases) -> Option<Statuses> {
+        let (client, inventory) = (self.client.clone(), self.source.inventory().clone());
+        self.settings.status.then(|| Statuses { client, inventory, term: leases.status.clone() })
     }
 
     /// The API server's word on tokens.

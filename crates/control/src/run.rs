@@ -136,7 +136,8 @@ pub async fn start(settings: Settings) -> Result<Weftd> {
         }
         _ => (None, Vec::new()),
     };
-    let statuses = cluster.as_ref().zip(leases.as_ref()).and_then(|(cluster, leases)| cluster.statuses(leases));
+    let statuses =
+        cluster.as_ref().zip(leases.as_ref()).and_then(|(cluster, leases)| cluster.statuses(leases));
     let channel = (send, updates);
     let follow = move || world::follow(&config_dirs, cluster, mesh, channel);
     let (sources, worlds) = tokio::task::spawn_blocking(follow).await??;

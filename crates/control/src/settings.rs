@@ -100,6 +100,9 @@ pub struct Kubernetes {
         value_delimiter = ','
     )]
     pub token_audiences: Vec<String>,
+    /// Whether each of Istio's objects is told in its own status whether it is in effect. Source: CP-29.
+    #[arg(long, env = "PILOT_ENABLE_STATUS", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub status: bool,
     /// Whether sidecars are init containers that stay; auto: from Kubernetes 1.33 on. Pods say otherwise by
     /// annotation (AN-30).
     #[arg(long, env = "ENABLE_NATIVE_SIDECARS", value_name = "WHEN", default_value = "auto")]

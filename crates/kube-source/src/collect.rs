@@ -9,6 +9,7 @@ use weft_source::Update;
 use weft_source::limits::{LATEST, QUIET};
 
 use crate::held::{Change, Held};
+use crate::inventory::Inventory;
 
 /// Quiet time before the first update: a cluster that starts has all of its kinds at once.
 const FIRST: Duration = Duration::ZERO;
@@ -16,10 +17,11 @@ const FIRST: Duration = Duration::ZERO;
 /// Tells updates until all who send changes are gone. The first holds everything.
 pub(crate) async fn collect(
     kinds: usize,
+    inventory: Inventory,
     mut changes: mpsc::Receiver<(usize, Change)>,
     mut deliver: impl FnMut(Update),
 ) {
-    let mut held = Held::new(kinds);
+    let mut held = Held::new(kinds, inventory);
     let mut quiet = FIRST;
     // Of the changes that have not been told: when the first came, and when the last.
     let mut span: Option<(Instant, Instant)> = None;

@@ -8,6 +8,7 @@ use weft_source::Update;
 use weft_source::limits::MAX_OBJECTS;
 use weft_types::Name;
 
+use crate::inventory::{Inventory, Listed};
 use crate::read::{Key, Seen};
 
 /// What became of objects of one kind.
@@ -43,10 +44,12 @@ pub(crate) struct Held {
     before: BTreeMap<ObjectRef, Option<Arc<Object>>>,
     /// Diagnostics may differ.
     said: bool,
+    /// Where objects with a status are told.
+    inventory: Inventory,
 }
 
 impl Held {
-    pub(crate) fn new(kinds: usize) -> Self {
+    pub(crate) fn new(kinds: usize, inventory: Inventory) -> Self {
         Self {
             kinds: (0..kinds).map(|_| BTreeMap::new()).collect(),
             awaited: (0..kinds).collect(),
@@ -54,6 +57,7 @@ impl Held {
             left_out: 0,
             before: BTreeMap::new(),
             said: true,
+            inventory,
         }
     }
 
@@ -90,7 +94,7 @@ impl Held {
 
     fn put(&mut self, kind: usize, seen: Seen) {
         let Some(held) = self.kinds.get_mut(kind) else { return };
-        let Seen { key, object, diagnostics } = seen;
+        let Seen { key, generation, object, diagnostics } = seen;
         if !held.contains_key(&key) {
             if self.count >= MAX_OBJECTS {
                 self.left_out += 1;
@@ -99,7 +103,7 @@ impl Held {
             }
             self.count += 1;
         }
-        let entry = held.entry(key).or_default();
+        let entry = held.entry(key.clone()).or_default();
         if entry.diagnostics != diagnostics {
             entry.diagnostics = diagnostics;
             self.said = true;
@@ -123,10 +127,14 @@ impl Held {
                 }
             }
         }
+        let Entry { object, diagnostics } = &*entry;
+        let listed = || Some(Listed { generation, object: object.clone(), diagnostics: diagnostics.clone() });
+        self.inventory.note(kind, &key, listed);
     }
 
     fn remove(&mut self, kind: usize, key: &Key) {
         let Some(entry) = self.kinds.get_mut(kind).and_then(|held| held.remove(key)) else { return };
+        self.inventory.note(kind, key, || None);
         self.count -= 1;
         self.said |= !entry.diagnostics.is_empty();
         if let Some(before) = entry.object {
@@ -194,7 +202,7 @@ mod tests {
 
     #[test]
     fn it_is_complete_when_each_kind_was_listed_or_is_unknown() {
-        let mut held = Held::new(2);
+        let mut held = Held::new(2, Inventory::default());
         held.apply(0, Change::All(vec![service("a", &json!(1))]));
         assert!(!held.is_complete());
         held.apply(1, Change::Unknown);
@@ -205,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_new_list_tells_only_what_differs() {
-        let mut held = Held::new(1);
+        let mut held = Held::new(1, Inventory::default());
         held.apply(0, Change::All(vec![service("a", &json!(1)), service("b", &json!(1))]));
         held.take();
         held.apply(0, Change::All(vec![service("b", &json!(1)), service("c", &json!(1))]));
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_broken_object_leaves_its_last_good_version_in_force() {
-        let mut held = Held::new(1);
+        let mut held = Held::new(1, Inventory::default());
         held.apply(0, Change::All(vec![service("a", &json!(1))]));
         held.take();
         held.apply(0, Change::One(service("a", &json!(70_000))));

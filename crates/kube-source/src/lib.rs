@@ -7,11 +7,13 @@
 //!      ├── TokenReview ◄── reviews: whose token is this
 //!      ├── Secret, ConfigMap ◄── named: the authority, the mesh's settings, roots in each namespace
 //!      ├── webhook configurations ◄── webhooks: whom to trust, and that we answer
+//!      ├── status of objects ◄── conditions: whether they are in effect
 //!      ├── Leases ◄── leases: which replica writes
 //!      └── version
 //! ```
 //!
-//! - [`connect()`]: the way to the API server; [`Source`]: the objects.
+//! - [`connect()`]: the way to the API server; [`Source`]: the objects; [`inventory`]: those that have a status,
+//!   which [`conditions`] writes.
 //! - [`Reviews`], [`named`], [`roots`], [`webhooks`], [`leases`]: the little else that the mesh reads and writes.
 //!
 //! # Invariants
@@ -26,9 +28,11 @@
 
 mod backoff;
 mod collect;
+pub mod conditions;
 pub mod connect;
 mod follow;
 mod held;
+pub mod inventory;
 pub mod kinds;
 pub mod leases;
 pub mod named;

@@ -15,6 +15,8 @@ pub(crate) type Key = (String, String);
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) key: Key,
+    /// `metadata.generation`.
+    pub(crate) generation: i64,
     /// The object; `None` if it is broken, or of a kind that has no effect.
     pub(crate) object: Option<Arc<Object>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -29,8 +31,9 @@ pub(crate) fn key(object: &DynamicObject) -> Key {
 /// Reads it. Diagnostics name no file and no line: there is none that a user could open.
 pub(crate) fn read(watched: &Watched, object: DynamicObject) -> Seen {
     let key = key(&object);
+    let generation = object.metadata.generation.unwrap_or_default();
     let text = document(watched, object).to_string();
-    let mut seen = Seen { key, object: None, diagnostics: Vec::new() };
+    let mut seen = Seen { key, generation, object: None, diagnostics: Vec::new() };
     for decoded in decode(&text, "") {
         seen.diagnostics.extend(decoded.diagnostics.into_iter().map(|diagnostic| Diagnostic {
             line: 0,

@@ -7,6 +7,7 @@ use weft_source::Update;
 
 use crate::collect::collect;
 use crate::follow::follow;
+use crate::inventory::Inventory;
 use crate::kinds::WATCHED;
 
 /// Changes that may wait to be collected; more hold up their watches.
@@ -18,6 +19,7 @@ pub struct Source {
     /// Aborted when dropped.
     _tasks: JoinSet<()>,
     synced: oneshot::Receiver<()>,
+    inventory: Inventory,
 }
 
 impl Source {
@@ -32,14 +34,21 @@ impl Source {
         }
         let (told, synced) = oneshot::channel();
         let mut told = Some(told);
-        tasks.spawn(collect(WATCHED.len(), changes, move |update| {
+        let inventory = Inventory::default();
+        tasks.spawn(collect(WATCHED.len(), inventory.clone(), changes, move |update| {
             deliver(update);
             if let Some(told) = told.take() {
                 // Nobody need wait for it.
                 let _ = told.send(());
             }
         }));
-        Self { _tasks: tasks, synced }
+        Self { _tasks: tasks, synced, inventory }
+    }
+
+    /// Objects that have a status.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
     }
 
     /// Waits until the first update has been delivered. To be called once.
