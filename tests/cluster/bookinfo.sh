@@ -3,7 +3,8 @@
 # files; and what is seen of it from outside. Each part says what it took.
 #
 # Environment: BOOKINFO, folder of Istio's own samples/bookinfo (else objects of our own that say the same); RESTARTS,
-# CHANGES and RATE (requests/s) of the load; JOBS; ENVOY=yes to try real Envoy as sidecars, whose image must be there.
+# CHANGES and RATE (requests/s) of the load; JOBS; ENVOY=yes to try real Envoy as sidecars, and CNI=yes the plugin,
+# whose images must be there.
 set -euo pipefail
 home=${CLUSTER_HOME:?}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -94,7 +95,11 @@ import json, sys
 seen = json.load(open(sys.argv[1]))
 sys.exit(0 if seen["failed"] == 0 and seen["requests"] > 0 else 1)' "$work/$load_name.json"
 }
-uses() { kubectl get pods -l "app=$1" -o jsonpath='{.items[*].spec.initContainers[?(@.name=="istio-proxy")].image}'; }
+# A change of a Deployment's template: our own proxy again, and a new pod in any case.
+without_envoy() {
+  echo '{"spec": {"template": {"metadata": {"annotations": {"sidecar.istio.io/proxyImage": null, "weft-test/turn": "'"$SECONDS"'"}}}}}'
+}
+envoys() { pgrep -fc '^/usr/local/bin/envoy '; }
 
 # ---------------------------------------------------------------------------------------------------------------------
 part "install: base, istiod --wait, ingress gateway"
@@ -230,6 +235,7 @@ if [ "${ENVOY:-}" = yes ]; then
   for deployment in $(kubectl get deployments -o name); do
     must "$deployment is Ready with Envoy" kubectl rollout status "$deployment" --timeout=120s
   done
+  check "six Envoys run" test "$(envoys)" -ge 6
   check "Envoy: the page comes, by STRICT mutual TLS" within 100 page_is 200
   check "Envoy: plaintext from outside is refused" eval 'pod_ip=$(kubectl get pod -l app=details -o jsonpath="{.items[0].status.podIP}"); within 50 eval "[ \"\$(plain)\" = 000 ]"'
   check "Envoy: all-v1" within 50 only v1
@@ -240,6 +246,49 @@ if [ "${ENVOY:-}" = yes ]; then
     eval 'n=$(share "$seen" reviews-v2); [ "$n" -ge 5 ] && [ "$n" -le 40 ] && [ $((n + $(share "$seen" reviews-v1))) = 200 ]'
   apply fault-injection-details-v1
   check "Envoy: fault injection" within 50 abort
+fi
+
+if [ "${CNI:-}" = yes ]; then
+  part "redirection by the CNI plugin"
+  # Pods that come before the plugin: their trial fails, until the agent mends them.
+  must "istiod with cni.enabled" helm3 upgrade istiod "$charts/istiod" -n istio-system --wait --timeout 120s --set cni.enabled=true
+  injects_trial() { kubectl get configmap istio-sidecar-injector -n istio-system -o jsonpath='{.data.values}' | grep -q '"enabled": *true'; }
+  within 50 injects_trial || true
+  sleep 1
+  kubectl patch deployment ratings-v1 --type=merge -p "$(without_envoy)" >/dev/null
+  unredirected() { kubectl get pods -l app=ratings -o jsonpath='{.items[*].status.initContainerStatuses[?(@.name=="istio-validation")]}' | grep -q '"exitCode":126'; }
+  check "without the plugin a pod does not start: its trial fails" within 200 unredirected
+  must "helm install istio-cni --wait" helm3 install istio-cni "$charts/cni" -n istio-system --wait --timeout 120s \
+    --set cniBinDir=/usr/lib/cni --set "cniConfDir=$home/etc/cni"
+  must "the agent mends it" kubectl rollout status deployment/ratings-v1 --timeout=120s
+  for deployment in details-v1 productpage-v1 reviews-v1 reviews-v2 reviews-v3; do
+    kubectl patch deployment "$deployment" --type=merge -p "$(without_envoy)" >/dev/null
+  done
+  for deployment in $(kubectl get deployments -o name); do
+    must "$deployment is Ready by the plugin" kubectl rollout status "$deployment" --timeout=120s
+  done
+  settled() { [ "$(kubectl get pods --no-headers | grep -c Running)" = 6 ] && [ "$(kubectl get pods --no-headers | wc -l)" = 6 ]; }
+  within 600 settled || fail "old pods stay"
+  check "no container of a pod may set rules" eval '! kubectl get pods -o yaml | grep -q -e NET_ADMIN -e istio-init'
+  check "CNI: the page comes, by STRICT mutual TLS" within 100 page_is 200
+  pod_ip=$(kubectl get pod -l app=details -o jsonpath='{.items[0].status.podIP}')
+  check "CNI: plaintext from outside is refused" within 50 eval '[ "$(plain)" = 000 ]'
+  # The race: a pod while the agent is away.
+  agent() { kubectl -n istio-system patch daemonset istio-cni-node --type=merge -p "{\"spec\": {\"template\": {\"spec\": {\"nodeSelector\": $1}}}}" >/dev/null; }
+  agent '{"kubernetes.io/os": "linux", "weft-test/nowhere": "true"}'
+  within 300 eval '[ -z "$(kubectl -n istio-system get pods -l k8s-app=istio-cni-node -o name)" ]' || fail "the agent stays"
+  kubectl delete pod -l app=details --wait=false >/dev/null
+  waits() { kubectl get events --field-selector reason=FailedCreatePodSandBox | grep -q "waits until its traffic can be redirected"; }
+  check "without the agent a pod waits, and is told of" within 300 waits
+  check "and does not run" eval '[ -z "$(kubectl get pods -l app=details --field-selector status.phase=Running -o name)" ] || within 300 eval "[ -z \"\$(kubectl get pods -l app=details --field-selector status.phase=Running -o name)\" ]"'
+  agent '{"kubernetes.io/os": "linux", "weft-test/nowhere": null}'
+  check "with the agent it runs" kubectl rollout status deployment/details-v1 --timeout=120s
+  pod_ip=$(kubectl get pod -l app=details --field-selector status.phase=Running -o jsonpath='{.items[0].status.podIP}')
+  check "redirected: plaintext is refused" within 50 eval '[ "$(plain)" = 000 ]'
+  check "and the page has details" within 100 eval 'get /productpage | grep -q PublisherA'
+  helm3 uninstall istio-cni -n istio-system --wait >/dev/null || fail "helm uninstall istio-cni"
+  gone() { ! grep -q istio-cni "$home"/etc/cni/*.conflist && [ ! -e /usr/lib/cni/istio-cni ]; }
+  check "uninstalled, the plugin is gone from the node" within 200 gone
 fi
 
 part "uninstall"

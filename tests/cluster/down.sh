@@ -54,6 +54,9 @@ for group in /sys/fs/cgroup/*/kubepods /sys/fs/cgroup/kubepods; do
 done
 find /var/log/containers -type l -lname "$home/*" -delete 2>/dev/null
 rmdir /var/log/containers 2>/dev/null
+# The chart cni puts its plugin there, if it could not take it away itself.
+rm -f /usr/lib/cni/istio-cni
+rm -rf /var/run/istio-cni
 ip link del cni0 2>/dev/null
 ip link del kube0 2>/dev/null
 rm -rf "$home"/var/{etcd,kubelet,cni,pod-logs} /var/lib/cni/results/weft-test-*

@@ -13,7 +13,7 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-fail() { echo "FAILED: $*" >&2; tail -5 "$work"/*.log >&2; exit 1; }
+fail() { echo "FAILED: $*" >&2; tail -n 5 "$work"/*.log >&2; exit 1; }
 pass() { passed=$((${passed:-0} + 1)); echo "ok $*"; }
 # Waits for a command to succeed, so many tenths of a second.
 within() { # tenths, command
@@ -63,11 +63,103 @@ within 70 holds two || fail "what was given back is not taken"
 kubectl create namespace "late-$$" >/dev/null
 within 50 kubectl get configmap istio-ca-root-cert -n "late-$$" || fail "the new leader does not write"
 pass "a leader that ends hands over within seconds"
+leader=two
 if [ -n "${CRASH:-}" ]; then
   start three 253
   within 100 curl -sf http://127.0.0.1:25318/ready || fail "the third replica is not ready"
   sleep 6
   stop two KILL
   within 450 holds three || fail "what nobody renews is not taken"
+  leader=three
   pass "a leader that dies is followed within its Lease's time and one look"
 fi
+
+# --- conditions: two proxies of ours on loopback, as pods of the namespace shop
+declare -A ports=([two]=252 [three]=253)
+port=${ports[$leader]}
+proxy() { # kind, name, namespace, address, labels
+  kubectl create token default -n "$3" --audience istio-ca --duration 1h >"$work/$2.token"
+  TERMINATION_DRAIN_DURATION_SECONDS=0 "${WEFT_PROXY:?}" "$1" --discovery "127.0.0.1:${port}12" \
+    --discovery-name istiod.istio-system.svc --root-cert "$work/$leader/root-cert.pem" --token "$work/$2.token" \
+    --pod-name "$2" --namespace "$3" --service-account default --labels "$5" --ip "$4" --bind "$4" --admin "$4:15000" \
+    --interception-mode NONE --concurrency 1 >"$work/$2.log" 2>&1 &
+  pids[$2]=$!
+}
+ready() { curl -sf "http://$1:15021/healthz/ready"; }
+for namespace in shop edge; do
+  kubectl create serviceaccount default -n $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+done
+kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: shop}
+spec: {clusterIP: 10.96.8.1, ports: [{name: http, port: 9080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: first, namespace: shop}
+spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: shop}
+spec: {host: reviews, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: one, namespace: shop}
+spec: {selector: {matchLabels: {app: a}}, rules: [{}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: unused, namespace: shop}
+spec: {selector: {istio: none}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: broken, namespace: shop}
+spec: {hosts: [reviews], http: [{match: [{uri: {regex: "("}}], route: [{destination: {host: reviews}}]}]}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: patch, namespace: shop}
+spec: {configPatches: []}
+YAML
+sleep 1.1 # creation times are whole seconds: the older goes first
+kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: second, namespace: shop}
+spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}]}]}
+YAML
+condition() { # object, namespace
+  kubectl get "$1" -n "${2:-shop}" -o jsonpath='{range .status.conditions[?(@.type=="Reconciled")]}{.status} {.reason} {.observedGeneration} {.message}{end}'
+}
+says() { grep -q -- "$2" <<<"$(condition "$1" "${3:-}")"; }
+stated() { # object, beginning of what its condition is to say
+  within 150 says "$1" "^$2" "${3:-}" || fail "$1: wanted $2, is: $(kubectl get "$1" -n "${3:-shop}" -o jsonpath='{.status}')"
+}
+stated virtualservice/first "Unknown NoProxies 1 no connected proxy"
+proxy sidecar a shop 127.65.77.1 app=a
+proxy sidecar b shop 127.65.77.2 app=b
+for ip in 127.65.77.1 127.65.77.2; do within 150 ready $ip || fail "no proxy at $ip"; done
+stated virtualservice/first "True InEffect 1 2/2 proxies up to date"
+stated destinationrule/reviews "True InEffect 1 2/2 proxies up to date"
+stated authorizationpolicy/one "True InEffect 1 1/1 proxies up to date"
+stated virtualservice/second "False Shadowed 1 0/0 proxies up to date; WEFT0305: .*VirtualService shop/first goes before"
+stated virtualservice/broken "False Invalid 1 WEFT0204: spec.http\[0\].match\[0\].uri"
+stated gateway/unused "False NotInEffect 1 0/0 proxies up to date; WEFT0309: "
+stated envoyfilter/patch "False NotSupported 1 WEFT0006: "
+[ "$(kubectl get virtualservice second -n shop -o jsonpath='{.status.validationMessages[0].type.code}/{.status.validationMessages[0].level}/{.status.observedGeneration}')" = WEFT0305/WARNING/1 ] || fail "no validationMessages"
+pass "each object says whether it is in effect, on how many proxies, and what goes before it"
+# What shadowed it goes: it comes into effect; an edit has its generation; nothing is written without news.
+kubectl delete virtualservice first -n shop >/dev/null
+stated virtualservice/second "True InEffect 1 2/2 proxies up to date"
+kubectl patch virtualservice second -n shop --type merge -p '{"spec": {"http": [{"timeout": "3s", "route": [{"destination": {"host": "reviews"}}]}]}}' >/dev/null
+stated virtualservice/second "True InEffect 2 2/2 proxies up to date"
+version() { kubectl get virtualservice,destinationrule,authorizationpolicy,gateway,envoyfilter -n shop -o jsonpath='{.items[*].metadata.resourceVersion}'; }
+before=$(version); sleep 4
+[ "$(version)" = "$before" ] || fail "statuses are written without news"
+stop b TERM
+stated virtualservice/second "True InEffect 2 1/1 proxies up to date"
+pass "statuses follow objects and proxies, and are written where they differ alone"

@@ -87,7 +87,7 @@ pub(crate) fn run_all() -> Result<bool> {
     steps.step("h2spec", |count| counted(command(&["cargo", "xtask", "h2spec"]), count));
     steps.step("fuzz", |count| counted(command(&["cargo", "xtask", "fuzz"]), count));
     steps.step("kubernetes", |count| {
-        counted(command(&["cargo", "xtask", "cluster", "suite", "--built", "--envoy"]), count)
+        counted(command(&["cargo", "xtask", "cluster", "suite", "--built", "--envoy", "--cni"]), count)
     });
     steps.step("instructions", |count| counted(command(&["cargo", "xtask", "bench", "instructions"]), count));
 

@@ -33,7 +33,7 @@ const SUITES: [Suite; 9] = [
         "a real Kubernetes: charts, sidecars, Bookinfo, 100 restarts and changes under load, Envoy",
         || {
             let mut suite =
-                command(&["cargo", "xtask", "cluster", "suite", "--profile", "release", "--envoy"]);
+                command(&["cargo", "xtask", "cluster", "suite", "--profile", "release", "--envoy", "--cni"]);
             suite.args([
                 "--charts",
                 "--restarts",

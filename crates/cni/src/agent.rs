@@ -165,7 +165,9 @@ async fn keep(places: &Places, wanted: &serde_json::Value, ready: &AtomicBool) {
 async fn told(listener: TcpListener, ready: Arc<AtomicBool>) {
     let page = move || {
         let ready = ready.load(Ordering::Relaxed);
-        async move { if ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") } }
+        async move {
+            if ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+        }
     };
     let router = Router::new().route("/readyz", get(page)).route("/healthz", get(async || "alive\n"));
     if let Err(error) = axum::serve(listener, router).await {
@@ -255,7 +257,8 @@ impl Agent {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &question.namespace);
         let pod = api.get(&question.name).await.context("asking the API server for the pod")?;
         let Some(words) = pods::arguments(&pod) else { return Ok(false) };
-        let name = Path::new(&question.netns).file_name().context("the runtime names no network namespace")?;
+        let name =
+            Path::new(&question.netns).file_name().context("the runtime names no network namespace")?;
         rules::set(&self.settings.proxy, &self.settings.namespaces.join(name), &words).await?;
         Ok(true)
     }

@@ -1,6 +1,7 @@
 //! The program: a CNI plugin when the container runtime calls it, else the node agent.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +27,8 @@ enum Command {
         #[arg(long)]
         netns: PathBuf,
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-        command: Vec<PathBuf>,
+        // Words may be empty, which paths may not.
+        command: Vec<OsString>,
     },
 }
 

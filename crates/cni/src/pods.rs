@@ -17,9 +17,7 @@ pub fn arguments(pod: &Pod) -> Option<Vec<String>> {
     let trial = spec.init_containers.iter().flatten().find(|container| container.name == TRIAL)?;
     let words = words(trial);
     let known = matches!(words.first().map(String::as_str), Some("redirect" | "istio-iptables"));
-    known.then(|| {
-        words.into_iter().skip(1).filter(|word| !TRIAL_FLAGS.contains(&word.as_str())).collect()
-    })
+    known.then(|| words.into_iter().skip(1).filter(|word| !TRIAL_FLAGS.contains(&word.as_str())).collect())
 }
 
 fn words(container: &Container) -> Vec<String> {

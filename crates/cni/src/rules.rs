@@ -1,8 +1,9 @@
 //! Rules in a pod's network namespace: this program enters it and becomes `weft-proxy redirect`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ pub async fn set(proxy: &Path, netns: &Path, words: &[String]) -> Result<()> {
     // The agent's environment is not the pod's.
     child.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let done = tokio::time::timeout(LIMIT, child.output()).await.context("setting rules takes too long")??;
+    let done =
+        tokio::time::timeout(LIMIT, child.output()).await.context("setting rules takes too long")??;
     if !done.status.success() {
         bail!("{}", String::from_utf8_lossy(&done.stderr).trim());
     }
@@ -34,10 +36,10 @@ pub async fn set(proxy: &Path, netns: &Path, words: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// The namespace cannot be entered, or the program not be run.
-pub fn enter(netns: &Path, command: &[PathBuf]) -> Result<()> {
+pub fn enter(netns: &Path, command: &[OsString]) -> Result<()> {
     let file = File::open(netns).with_context(|| format!("network namespace {}", netns.display()))?;
     setns(&file, CloneFlags::CLONE_NEWNET).with_context(|| format!("entering {}", netns.display()))?;
     let Some((program, words)) = command.split_first() else { bail!("no program is named") };
     let error = std::process::Command::new(program).args(words).exec();
-    Err(error).with_context(|| format!("running {}", program.display()))
+    Err(error).with_context(|| format!("running {}", Path::new(program).display()))
 }

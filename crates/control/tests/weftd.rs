@@ -11,6 +11,7 @@ use tonic::Code;
 use weft_agent::channel;
 use weft_proto::envoy::config::route::v3::RouteConfiguration;
 use weft_proto::type_url::{CLUSTER, LISTENER, ROUTE_CONFIGURATION};
+use weft_types::SpiffeId;
 
 const REVIEWS: &str = "spiffe://cluster.local/ns/default/sa/reviews";
 
@@ -183,6 +184,24 @@ async fn nobody_gets_what_is_anothers() {
     assert!(Stream::open(channel.clone(), as_reviews, node.clone()).await.is_ok());
     weftd.write_tokens("");
     assert_eq!(Stream::open(channel, as_reviews, node).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn without_tls_callers_show_a_token_too_and_get_no_certificates() {
+    let weftd = Weftd::start(&["--plain", "127.0.0.1:0", "--log-level", "info"]);
+    let said = weftd.said();
+    let line = said.lines().find(|line| line.contains("xDS without TLS")).unwrap();
+    let (_, address) = line.rsplit_once("address=").unwrap();
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    let node = node("reviews-1", "default", "reviews");
+    let refused = Stream::open(channel.clone(), None, node.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let mut stream = Stream::open(channel.clone(), Some("token-of-reviews"), node).await.unwrap();
+    assert!(stream.subscribe(CLUSTER, &["*"]).await.is_ok());
+    let request = weft_ca::CertificateRequest::new(&SpiffeId::parse(REVIEWS).unwrap()).unwrap();
+    let refused = weft_ca_service::create(channel, &request, None, |_| {}).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
 }
 
 #[tokio::test]

@@ -72,20 +72,25 @@ impl Ground {
                 bail!("{} is not there: {how}", program.display());
             }
         }
+        let text = |path: PathBuf| path.display().to_string();
+        let mut ground = Self::bare()?;
+        (ground.weft, ground.own, ground.envoy) = (text(weft), text(own), tools::envoy());
+        Ok(ground)
+    }
+
+    /// A folder and ports, without programs.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub(super) fn bare() -> Result<Self> {
         let dir = std::path::absolute(format!("target/bench/{}", std::process::id()))?;
         std::fs::create_dir_all(&dir)?;
         pin(LOAD_CPU)?;
         go_first();
         // Runs side by side begin at different ports.
         let offset = u16::try_from(std::process::id() * 61 % 9_000)?;
-        let text = |path: PathBuf| path.display().to_string();
-        Ok(Self {
-            dir,
-            weft: text(weft),
-            own: text(own),
-            envoy: tools::envoy(),
-            next: Cell::new(PORTS.start + offset),
-        })
+        let none = String::new;
+        Ok(Self { dir, weft: none(), own: none(), envoy: none(), next: Cell::new(PORTS.start + offset) })
     }
 
     /// A port that nobody listens on, and that no other call gave.

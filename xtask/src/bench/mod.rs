@@ -12,6 +12,7 @@
 mod backend;
 mod bootstrap;
 mod case;
+mod control;
 mod family;
 mod figures;
 mod generate;
@@ -48,6 +49,9 @@ enum Bench {
     Proxy(ProxyOptions),
     /// Instructions of one request on each path of weft-proxy, held against results/instructions.json.
     Instructions(instructions::Options),
+    /// CPU, bytes, time and memory of weftd under a mesh that is simulated: first sync, one endpoint, one
+    /// VirtualService, a rolling restart.
+    Control(control::Options),
     /// Load generators, for `bench proxy`.
     #[command(hide = true)]
     Load(generate::Load),
@@ -95,6 +99,7 @@ struct ProxyOptions {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     match &options.bench {
         Bench::Proxy(options) => proxy(options).map(|()| true),
+        Bench::Control(options) => control::run(options).map(|()| true),
         Bench::Instructions(options) => instructions::run(options),
         Bench::Load(load) => generate::load(load).map(|()| true),
         Bench::Serve(serve) => generate::serve(serve).map(|()| true),

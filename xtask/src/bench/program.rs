@@ -69,6 +69,12 @@ impl Program {
         Ok(Duration::from_nanos(nanos))
     }
 
+    /// CPU time, user and system, of all threads that it ever had.
+    pub(super) fn cpu_of_all(&self) -> Result<Duration> {
+        let clock = nix::time::clock_getcpuclockid(Pid::from_raw(i32::try_from(self.child.id())?))?;
+        Ok(Duration::from(clock.now()?))
+    }
+
     /// Most memory that was resident at once so far, MB.
     pub(super) fn peak_memory(&self) -> f64 {
         self.memory("VmHWM:")
