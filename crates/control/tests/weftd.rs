@@ -200,7 +200,7 @@ async fn without_tls_callers_show_a_token_too_and_get_no_certificates() {
     let mut stream = Stream::open(channel.clone(), Some("token-of-reviews"), node).await.unwrap();
     assert!(stream.subscribe(CLUSTER, &["*"]).await.is_ok());
     let request = weft_ca::CertificateRequest::new(&SpiffeId::parse(REVIEWS).unwrap()).unwrap();
-    let refused = weft_ca_service::create(channel, &request, None, |_| {}).await.unwrap_err();
+    let refused = weft_ca_service::client::create(channel, &request, None, |_| {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
 }
 
