@@ -164,7 +164,13 @@ impl Nodes {
     ) -> Result<watch::Receiver<Arc<ResourceSet>>, Status> {
         let proxy = Arc::new(self.admit(node, caller)?);
         let connected = self.connected.clone();
-        let join = tokio::task::spawn_blocking(move || lock(&connected).join(proxy));
+        let figures = self.figures.clone();
+        let join = tokio::task::spawn_blocking(move || {
+            let mut connected = lock(&connected);
+            let joined = connected.join(proxy);
+            note(&figures, &connected.fleet, None);
+            joined
+        });
         let (id, sets, receiver) = join.await.map_err(|error| Status::internal(error.to_string()))??;
         let open = Open { id, connected: self.connected.clone(), findings: self.findings.clone() };
         let (mut alive, others) = (self.alive.clone(), self.others.clone());
@@ -250,6 +256,14 @@ fn lock(connected: &Mutex<Connected>) -> MutexGuard<'_, Connected> {
     connected.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Notes what sets have cost by now.
+fn note(figures: &Mutex<Figures>, fleet: &Fleet, took: Option<Duration>) {
+    let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+    let took = took.unwrap_or(figures.took);
+    let generation = fleet.snapshot().generation;
+    *figures = Figures { work: fleet.work(), kins: fleet.kins(), generation, took };
+}
+
 /// Makes the sets of all proxies at each change.
 #[derive(Clone)]
 struct Turns {
@@ -310,14 +324,8 @@ impl Turns {
                 sets.send_replace(set.clone());
             }
         });
-        let figures = Figures {
-            work: fleet.work(),
-            kins: fleet.kins(),
-            generation: world.snapshot.generation,
-            took: begun.elapsed(),
-        };
+        note(&self.figures, fleet, Some(begun.elapsed()));
         drop(connected);
-        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = figures;
         changes.is_none_or(|changes| changes.services.is_empty() && changes.workloads.is_empty())
     }
 

@@ -1,6 +1,6 @@
 //! Route configurations of sidecars: one for each port with HTTP (SD-08).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use weft_model::service::Service;
@@ -30,9 +30,9 @@ pub(crate) fn configuration(view: &View<'_>, name: &str, scope: &RouteScope) -> 
     let mut claimed = Claimed::default();
     let mut hosts = Vec::new();
     let mut routed: BTreeSet<&str> = BTreeSet::new();
-    let virtual_services = scope.virtual_services.as_slice();
+    let ruling = Ruling::new(&scope.virtual_services);
     for (service, port) in &scope.services {
-        let of = find(virtual_services, &service.host);
+        let of = ruling.of(&service.host);
         routed.extend(of.map(|(_, host)| host));
         let audience = Audience { gateways: &Audience::MESH, port: *port };
         let ruled = of.and_then(|(vs, _)| Some((vs, rule::routes(view, vs, audience)?)));
@@ -126,6 +126,41 @@ pub(crate) fn find<'v>(
         }
     }
     best
+}
+
+/// The same for those who ask for many: VirtualServices by the hosts that they name.
+struct Ruling<'v> {
+    exact: HashMap<&'v str, &'v Arc<VirtualServiceView>>,
+    wild: Vec<(&'v str, &'v Arc<VirtualServiceView>)>,
+}
+
+impl<'v> Ruling<'v> {
+    fn new(views: &'v [Arc<VirtualServiceView>]) -> Self {
+        let mut made = Self { exact: HashMap::new(), wild: Vec::new() };
+        for view in views {
+            for host in &view.hosts {
+                if host.starts_with('*') {
+                    made.wild.push((host, view));
+                }
+                // The first that names a host has it.
+                made.exact.entry(host).or_insert(view);
+            }
+        }
+        made
+    }
+
+    fn of(&self, host: &str) -> Option<(&'v Arc<VirtualServiceView>, &'v str)> {
+        if let Some((host, view)) = self.exact.get_key_value(host) {
+            return Some((view, host));
+        }
+        let mut best: Option<(&'v Arc<VirtualServiceView>, &'v str)> = None;
+        for (candidate, view) in self.wild.iter().filter(|(candidate, _)| host::covers(candidate, host)) {
+            if best.is_none_or(|(_, known)| known.len() < candidate.len()) {
+                best = Some((view, candidate));
+            }
+        }
+        best
+    }
 }
 
 /// A CONNECT request to a service's port becomes a connection to one of its endpoints.

@@ -144,27 +144,27 @@ impl Channel {
     }
 
     /// Takes what a request says of names.
-    pub(super) fn subscribe(&mut self, names: Names) -> Subscribed {
+    pub(super) fn subscribe(&mut self, names: Names, target: &Named) -> Subscribed {
         let first = !std::mem::replace(&mut self.asked, true);
         match names {
-            Names::Whole(names) => self.subscribe_whole(names, first),
+            Names::Whole(names) => self.subscribe_whole(names, first, target),
             Names::Change { subscribe, unsubscribe, have } => {
                 if first {
-                    self.hold(have);
+                    self.hold(have, target);
                 }
-                self.subscribe_change(subscribe, &unsubscribe, first)
+                self.subscribe_change(subscribe, &unsubscribe, first, target)
             }
         }
     }
 
     /// The whole list. An empty first one means all, for types that are listed whole.
-    fn subscribe_whole(&mut self, names: Vec<String>, first: bool) -> Subscribed {
+    fn subscribe_whole(&mut self, names: Vec<String>, first: bool, target: &Named) -> Subscribed {
         let implied = names.is_empty()
             && self.role.is_listed_whole()
             && (first || (self.wildcard && self.names.is_empty()));
         let wildcard = implied || names.iter().any(|name| name == ALL);
         let names: BTreeSet<Arc<str>> =
-            names.into_iter().filter(|name| name != ALL).map(Into::into).collect();
+            names.into_iter().filter(|name| name != ALL).map(|name| known(name, target)).collect();
         self.answer_due |= wildcard && !self.wildcard;
         if !first && self.wildcard == wildcard && self.names == names {
             return Subscribed::Same;
@@ -181,6 +181,7 @@ impl Channel {
         subscribe: Vec<String>,
         unsubscribe: &[String],
         first: bool,
+        target: &Named,
     ) -> Subscribed {
         if subscribe.is_empty() && unsubscribe.is_empty() && !first {
             return Subscribed::Same;
@@ -192,7 +193,7 @@ impl Channel {
             self.suspect_all();
         }
         for name in subscribe.into_iter().filter(|name| name != ALL) {
-            let name: Arc<str> = name.into();
+            let name = known(name, target);
             // Who asks once more for what he was told wants to hear it once more; not so at the begin,
             // when he says which versions he has.
             if !first && self.told.contains(&name) {
@@ -230,11 +231,11 @@ impl Channel {
     }
 
     /// Takes note of what the client holds from before.
-    fn hold(&mut self, have: impl IntoIterator<Item = (String, String)>) {
+    fn hold(&mut self, have: impl IntoIterator<Item = (String, String)>, target: &Named) {
         for (name, version) in have {
             let told =
                 Told { version: Some(version.into()), resource: None, answer: Answer::Accepted, taken: true };
-            self.told.insert(name.into(), told);
+            self.told.insert(known(name, target), told);
         }
     }
 
@@ -373,6 +374,11 @@ impl Channel {
         }
         Some(flight)
     }
+}
+
+/// The one copy of a name that all streams share, if there is a resource of it.
+fn known(name: String, target: &Named) -> Arc<str> {
+    target.get_key_value(name.as_str()).map_or_else(|| name.as_str().into(), |(known, _)| known.clone())
 }
 
 /// The name that a difference is about.

@@ -85,7 +85,7 @@ impl<P: Protocol> Session<P> {
         let answered = channel.answered(&nonce, refusal.is_none(), sends_whole_sets::<P>(key.0));
         let whole = matches!(names, Names::Whole(_));
         let refused = refusal.is_some();
-        let subscribed = channel.subscribe(names);
+        let subscribed = channel.subscribe(names, self.target.of(&key.1).unwrap_or(&NOTHING));
         if channel.names.len() > self.limits.names {
             return Err(Violation::Names { type_url: key.1.to_string(), limit: self.limits.names });
         }
