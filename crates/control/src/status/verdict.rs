@@ -71,7 +71,9 @@ pub(super) fn verdict(listed: &Listed, said: &[Diagnostic], concern: Option<&Con
         ("True", "Accepted", "read; its services have it among their endpoints".to_owned())
     } else if *proxies == 0 && is_a(Code::Conflict) {
         ("False", "Shadowed", counted)
-    } else if *proxies == 0 && findings.iter().any(|one| one.severity == Severity::Warning) {
+    } else if *proxies == 0
+        && (is_a(Code::NothingSelected) || findings.iter().any(|one| one.severity == Severity::Warning))
+    {
         ("False", "NotInEffect", counted)
     } else if *proxies == 0 {
         ("Unknown", "NoProxies", "no connected proxy is concerned".to_owned())
