@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use weft_codec::Codec;
 use weft_types::{RequestHead, Version};
 
+use crate::clock;
 use crate::connection::Connection;
 use crate::shared::Shared;
 use crate::wake::Role;
@@ -38,17 +39,17 @@ impl ClientConn {
         let shared = Shared::new(Connection::new(Box::new(io), codec, options, BytesMut::new()));
         if shared.get().driven {
             let driven = shared.clone();
-            tokio::task::spawn_local(async move {
+            tokio::task::spawn_local(clock::turns(async move {
                 poll_fn(|cx| driven.get().poll_drive(cx)).await;
                 driven.get().close();
-            });
+            }));
         }
         Self(Rc::new(Owner {
             shared,
             draining: Cell::new(false),
             local: Cell::new(None),
             note: RefCell::default(),
-            born: Instant::now(),
+            born: clock::now(),
         }))
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) waiting: Arc<WakeSet>,
     /// Wakes all of `waiting`: the only waker that the socket sees.
     pub(crate) socket_waker: Waker,
+    /// The socket had nothing to read when it was last asked, and knows our waker.
+    pub(crate) read_waits: bool,
     /// The socket may hold written bytes back (TLS).
     pub(crate) needs_flush: bool,
     /// Room made for the next read.
@@ -101,11 +103,12 @@ impl Connection {
             unclaimed: 0,
             counters: ConnCounters { received: prefix.len() as u64, ..ConnCounters::default() },
             heartbeat_acks: 0,
-            last_activity: Instant::now(),
-            input_since: if prefix.is_empty() { None } else { Some(Instant::now()) },
+            last_activity: crate::clock::now(),
+            input_since: if prefix.is_empty() { None } else { Some(crate::clock::now()) },
             input: prefix,
             socket_waker: Waker::from(waiting.clone()),
             waiting,
+            read_waits: false,
             needs_flush: false,
             read_size: options.read_initial,
             spare_queues: Vec::new(),

@@ -57,6 +57,7 @@
 
 mod any_codec;
 mod client;
+pub mod clock;
 mod connection;
 mod counters;
 mod dispatch;

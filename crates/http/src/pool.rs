@@ -110,7 +110,7 @@ impl<K: Eq + Hash + Clone + 'static, E: Clone + 'static> Pool<K, E> {
         F: Future<Output = Result<ClientConn, E>> + 'static,
     {
         loop {
-            if let Some(conn) = self.checkout(key, Instant::now()) {
+            if let Some(conn) = self.checkout(key, crate::clock::now()) {
                 return Ok(conn);
             }
             if !multiplexed || self.with_entry(key, |entry| entry.speaks_http1) {
@@ -142,7 +142,7 @@ impl<K: Eq + Hash + Clone + 'static, E: Clone + 'static> Pool<K, E> {
                 pool.adopt(&key, &conn);
                 if !conn.is_multiplexed() {
                     pool.with_entry(&key, |entry| entry.speaks_http1 = true);
-                    pool.put(&key, conn, Instant::now());
+                    pool.put(&key, conn, crate::clock::now());
                 }
             });
             pool.with_entry(&key, |entry| entry.connecting = None);

@@ -5,10 +5,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::time::Instant;
 use weft_codec::{Codec, Side};
 
 use crate::ConnError;
+use crate::clock;
 use crate::connection::{Connection, Shutdown};
 use crate::stream::Stream;
 use crate::wake::Role;
@@ -29,6 +29,10 @@ impl Connection {
         if self.input.len() >= self.options.input_limit {
             return Poll::Pending;
         }
+        // The socket had nothing and has not called since: it need not be asked.
+        if self.read_waits && self.waiting.waits(role, cx.waker()) {
+            return Poll::Pending;
+        }
         if self.input.capacity() == 0 {
             self.input = self.options.buffers.take(self.options.read_initial);
         }
@@ -36,20 +40,25 @@ impl Connection {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        self.waiting.register(role, cx.waker());
+        self.waiting.asks();
         let mut socket_cx = Context::from_waker(&self.socket_waker);
         let result = pin!(io.read_buf(&mut self.input)).poll(&mut socket_cx);
+        self.read_waits = result.is_pending();
         match result {
             Poll::Pending => {
                 if self.input.is_empty() {
                     self.options.buffers.give(std::mem::take(&mut self.input));
+                }
+                if !self.waiting.waits(role, cx.waker()) {
+                    // It called meanwhile, from another thread or within its own poll.
+                    cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
             }
             Poll::Ready(Ok(0)) => self.read_end = true,
             Poll::Ready(Ok(count)) => {
                 self.counters.received += count as u64;
-                self.last_activity = Instant::now();
+                self.last_activity = clock::now();
                 if self.input.len() == count {
                     self.input_since = Some(self.last_activity);
                 }
@@ -75,6 +84,7 @@ impl Connection {
         if self.codec.output().is_empty() && !self.needs_flush && self.shutdown != Shutdown::Wanted {
             return Poll::Ready(());
         }
+        // Before the socket is asked, since it may call at once.
         self.waiting.register(role, cx.waker());
         let result = self.poll_write_all();
         self.relieve();
@@ -111,7 +121,7 @@ impl Connection {
         let written = before - output.len();
         if written > 0 {
             self.counters.sent += written as u64;
-            self.last_activity = Instant::now();
+            self.last_activity = clock::now();
             self.needs_flush = true;
         }
         // A TLS stream may hold bytes back even when it takes no more of ours.
@@ -185,6 +195,8 @@ impl Connection {
             return false;
         }
         let Some(io) = &mut self.io else { return false };
+        // The waker that it was asked with before is lost by this.
+        self.read_waits = false;
         let mut probe = [0_u8; 1];
         let mut buffer = tokio::io::ReadBuf::new(&mut probe);
         let mut cx = Context::from_waker(Waker::noop());

@@ -38,17 +38,40 @@ struct Slots {
     wakers: [Option<Waker>; ROLES],
     /// Which of them wait, a bit each.
     waiting: u8,
+    /// The socket has called since it was last asked.
+    called: bool,
+}
+
+impl Slots {
+    fn register(&mut self, role: Role, waker: &Waker) {
+        match &mut self.wakers[role as usize] {
+            Some(known) => known.clone_from(waker),
+            empty => *empty = Some(waker.clone()),
+        }
+        self.waiting |= 1 << role as u8;
+    }
 }
 
 impl WakeSet {
     /// Remembers the task for the role until the next wake.
     pub(crate) fn register(&self, role: Role, waker: &Waker) {
+        self.slots().register(role, waker);
+    }
+
+    /// Remembers the task for the role, unless the socket has called since [`Self::asks`]: then it is worth
+    /// asking again, and false is returned.
+    pub(crate) fn waits(&self, role: Role, waker: &Waker) -> bool {
         let mut slots = self.slots();
-        match &mut slots.wakers[role as usize] {
-            Some(known) => known.clone_from(waker),
-            empty => *empty = Some(waker.clone()),
+        if slots.called {
+            return false;
         }
-        slots.waiting |= 1 << role as u8;
+        slots.register(role, waker);
+        true
+    }
+
+    /// The socket is about to be asked.
+    pub(crate) fn asks(&self) {
+        self.slots().called = false;
     }
 
     /// Wakes the task of one role.
@@ -65,7 +88,11 @@ impl WakeSet {
 
     /// Forgets everyone, so that a pooled connection keeps no finished task's memory.
     pub(crate) fn clear(&self) {
-        let forgotten = std::mem::take(&mut *self.slots());
+        let mut slots = self.slots();
+        let called = slots.called;
+        let forgotten = std::mem::replace(&mut *slots, Slots { called, ..Slots::default() });
+        // Wakers that go may wake others.
+        drop(slots);
         drop(forgotten);
     }
 
@@ -81,6 +108,7 @@ impl Wake for WakeSet {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut slots = self.slots();
+        slots.called = true;
         let waiting = std::mem::take(&mut slots.waiting);
         let mut woken: Option<&Waker> = None;
         for (index, waker) in slots.wakers.iter().enumerate() {

@@ -309,7 +309,10 @@ impl HttpCounters {
 
     pub(crate) fn request_ended(&self, began: Instant) {
         self.to.shard.gauge_dec(self.stats.downstream_rq_active);
-        self.to.shard.record(self.stats.downstream_rq_time, millis(began.elapsed()));
+        self.to.shard.record(
+            self.stats.downstream_rq_time,
+            millis(weft_http::clock::now().saturating_duration_since(began)),
+        );
     }
 
     /// A final response head goes to the client.

@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use weft_balance::host_set::HostHandle;
 use weft_balance::outlier::Outcome;
 use weft_balance::retry::RetryState;
+use weft_http::clock;
 use weft_http::{RecvResponse, SendBody, StreamError};
 use weft_route::timeout::Timeouts;
 use weft_state::Priority;
@@ -124,8 +124,8 @@ impl Passage {
         match lease.send(head, end).await {
             Ok(halves) => {
                 let longest = plan.limits.upstream_stream.or(plan.cluster.config().http.max_stream_duration);
-                down.deadlines.set(Expired::UpstreamMax, longest.map(|limit| Instant::now() + limit));
-                down.record.times.upstream_first_sent = Some(Instant::now());
+                down.deadlines.set(Expired::UpstreamMax, longest.map(|limit| clock::now() + limit));
+                down.record.times.upstream_first_sent = Some(clock::now());
                 self.converse(plan, host, retry, lease, halves, end).await
             }
             Err(failure) => Ok(self.failed(plan, host, failure, retry)),
@@ -142,7 +142,7 @@ impl Passage {
         (mut send, mut receive): (SendBody, RecvResponse),
         ended: bool,
     ) -> Result<AttemptEnd, Stop> {
-        let began = Instant::now();
+        let began = clock::now();
         let Self { down, body } = self;
         let (filters, deadlines) = (down.filters.clone(), down.deadlines.clone());
         let complete = Cell::new(body.is_complete() && down.upgrade.is_none());
@@ -189,7 +189,7 @@ impl Passage {
                 return Ok(self.failed(plan, host, failure, retry));
             }
         };
-        let now = Instant::now();
+        let now = clock::now();
         down.record.times.upstream_head = Some(now);
         deadlines.touch();
         plan.cluster.responded(host, &head, &mut down.conn.worker.dice());
@@ -237,7 +237,7 @@ impl Passage {
                             break Err(stop);
                         }
                         if let (Uploaded::All, Some(limit)) = (&end, plan.limits.global) {
-                            deadlines.set(Expired::Global, Some(Instant::now() + limit));
+                            deadlines.set(Expired::Global, Some(clock::now() + limit));
                         }
                     }
                     which = deadlines.expired() => {
@@ -249,7 +249,7 @@ impl Passage {
         drop(sending);
         match end {
             Ok(Ok(())) => {
-                down.record.times.upstream_complete.get_or_insert_with(Instant::now);
+                down.record.times.upstream_complete.get_or_insert_with(clock::now);
                 lease.finished();
                 Ok(AttemptEnd::Done)
             }
@@ -306,7 +306,7 @@ impl Downstream {
 
     /// The request is complete: from now on the response's clock runs.
     fn start_response_clock(&mut self, plan: &Plan) {
-        let now = Instant::now();
+        let now = clock::now();
         self.record.times.request_complete.get_or_insert(now);
         let complete = *self.clock.get_or_insert(now);
         self.record.times.upstream_last_sent = Some(now);

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
 use weft_codec::Limits;
 use weft_filter::Facts;
+use weft_http::clock;
 use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ErrorFields, Io, ServerConn};
 use weft_route::forwarded::Hop;
 use weft_tables::cluster::{Cluster, Discovery};
@@ -163,7 +164,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
     conn.version.set(server.version());
     conn.stats.connection_began(http2, conn.facts.tls);
     let handle = server.handle();
-    let began = Instant::now();
+    let began = clock::now();
     let mut counted = (0, 0);
     let mut served = 0u32;
     let mut last_call: Option<Instant> = None;
@@ -175,7 +176,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
             biased;
             next = server.accept() => next,
             why = &mut interrupted => {
-                let now = Instant::now();
+                let now = clock::now();
                 let ends = match why {
                     Interruption::Idle if handle.counters().received == 0 => break,
                     Interruption::Lost => break,
@@ -229,7 +230,7 @@ pub(crate) async fn run(conn: Rc<HttpConn>, io: impl Io, http2: bool, prefix: By
                 let end = exchange.body.is_end();
                 if http2 {
                     // A task moves its future about when it is made and when it ends; this one is large.
-                    tokio::task::spawn_local(Box::pin(serve(exchange, conn.clone(), end)));
+                    tokio::task::spawn_local(clock::turns(Box::pin(serve(exchange, conn.clone(), end))));
                 } else {
                     serve(exchange, conn.clone(), end).await;
                 }
@@ -290,10 +291,10 @@ async fn until_idle(handle: &ConnHandle, manager: &HttpManager) {
     loop {
         let Some(last) = handle.last_activity() else { return };
         let at = last + limit;
-        if at <= Instant::now() && handle.open_streams() == 0 {
+        if at <= clock::now() && handle.open_streams() == 0 {
             return;
         }
-        sleep_until(at.max(Instant::now() + std::time::Duration::from_millis(10))).await;
+        sleep_until(at.max(clock::now() + std::time::Duration::from_millis(10))).await;
     }
 }
 
@@ -303,11 +304,11 @@ async fn until_head_is_late(handle: &ConnHandle, manager: &HttpManager) {
     loop {
         let since = handle.partial_since();
         let at = since.map(|since| since + limit);
-        if at.is_some_and(|at| at <= Instant::now()) {
+        if at.is_some_and(|at| at <= clock::now()) {
             return;
         }
         // Without a head under way: look again before the next one could be late.
-        sleep_until(at.unwrap_or_else(|| Instant::now() + limit / 4)).await;
+        sleep_until(at.unwrap_or_else(|| clock::now() + limit / 4)).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use weft_http::clock;
 
 use tokio::time::Instant;
 
@@ -83,7 +84,7 @@ impl Deadlines {
     /// Something moved.
     pub(crate) fn touch(&self) {
         if self.idle.get().is_some() || self.try_idle.get().is_some() {
-            self.last.set(Instant::now());
+            self.last.set(clock::now());
         }
     }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
@@ -15,6 +15,7 @@ use weft_codec::{CodecError, ResetReason};
 use weft_filter::context::CountScope;
 use weft_filter::peers::Peers;
 use weft_filter::{Chain, Context, Flow, LocalReply};
+use weft_http::clock;
 use weft_http::{ConnError, SendReply, StreamError};
 use weft_route::canonical::{Canonical, Refusal, canonicalize};
 use weft_route::decide::{Decision, RouteChoice};
@@ -108,10 +109,10 @@ pub(crate) async fn serve(exchange: weft_http::Exchange, conn: Rc<HttpConn>, end
 impl Passage {
     fn begin(exchange: weft_http::Exchange, conn: Rc<HttpConn>, end: bool) -> Self {
         let weft_http::Exchange { head, body, reply } = exchange;
-        let now = Instant::now();
+        let now = clock::now();
         let worker = &conn.worker;
         conn.stats.request_began(head.version);
-        let record = Record::new(head, SystemTime::now(), now);
+        let record = Record::new(head, clock::wall(), now);
         let deadlines = Deadlines::new(now, &worker.timers);
         let manager = &conn.manager;
         deadlines.set_idle(manager.stream_idle_timeout);

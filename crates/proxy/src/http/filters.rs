@@ -1,10 +1,10 @@
 //! The filters of one exchange at work.
 
 use std::cell::RefCell;
-use std::time::Instant;
 
 use bytes::Bytes;
 use weft_filter::{Chain, Context, Flow, LocalReply};
+use weft_http::clock;
 use weft_types::{Headers, RequestHead, ResponseHead};
 
 use super::body::{Piece, hooked};
@@ -35,7 +35,7 @@ impl FilterRun {
 
     pub(crate) fn request(&self, index: usize, head: &mut RequestHead, end: bool, dice: &mut Dice) -> Flow {
         let mut cx = self.cx.borrow_mut();
-        cx.now = Some(Instant::now());
+        cx.now = Some(clock::now().into_std());
         self.chain.borrow_mut().request(index, head, end, &mut cx, dice)
     }
 

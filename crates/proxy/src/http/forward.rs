@@ -1,11 +1,12 @@
 //! Forwarding: cluster, retries, and what each attempt leads to.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::sleep;
 use weft_balance::retry::{Attempt, Decision, Refusal, RetryState, Surroundings, consume_headers};
 use weft_balance::{HostHandle, PickContext};
 use weft_filter::LocalReply;
+use weft_http::clock;
 use weft_route::decide::RouteChoice;
 use weft_route::timeout::{Timeouts, announce, timeouts_respecting};
 use weft_route::{headers, rewrite};
@@ -163,7 +164,7 @@ impl Downstream {
             tried,
             selection_attempts,
             tried_priorities: retry.map_or(&[], RetryState::avoid_priorities),
-            ..PickContext::new(std::time::Instant::now())
+            ..PickContext::new(clock::now().into_std())
         };
         let original = self.conn.original_destination(&self.record.request, plan.cluster.config());
         plan.cluster.pick(&context, original, &mut self.conn.worker.dice()).map_err(|reason| {
@@ -217,7 +218,7 @@ pub(crate) fn judge(
     let surroundings = Surroundings {
         resources: plan.cluster.state.resources(plan.priority),
         breakers: plan.cluster.breakers(plan.priority),
-        wall_time: SystemTime::now(),
+        wall_time: clock::wall(),
     };
     let stats = &plan.cluster.stats;
     match retry.decide(&attempt, &surroundings, &mut down.conn.worker.dice()) {

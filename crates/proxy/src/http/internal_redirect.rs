@@ -2,9 +2,8 @@
 //! another target, and the client does not see it.
 
 use std::rc::Rc;
-use std::time::SystemTime;
 
-use tokio::time::Instant;
+use weft_http::clock;
 use weft_route::RequestFacts;
 use weft_route::canonical::canonicalize;
 use weft_route::decide::{Decision, decide};
@@ -103,10 +102,10 @@ impl Passage {
             body.discard();
         }
         body.begin_again();
-        let now = Instant::now();
+        let now = clock::now();
         let complete = down.record.times.request_complete.map(|_| now);
         let record = &mut down.record;
-        (record.began, record.start) = (SystemTime::now(), now);
+        (record.began, record.start) = (clock::wall(), now);
         record.times = Times { request_complete: complete, ..Times::default() };
         let cluster = record.upstream.cluster.take();
         record.upstream = Upstream { cluster, ..Upstream::default() };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use weft_balance::PickContext;
 use weft_http::Frame;
+use weft_http::clock;
 use weft_route::decide::RouteChoice;
 use weft_state::Priority;
 use weft_tables::route::{Forward, Mirror};
@@ -122,7 +123,7 @@ async fn send(
     waiting: Rc<Cell<usize>>,
 ) -> Option<()> {
     let cluster = worker.cluster(cluster).await?;
-    let context = PickContext::new(std::time::Instant::now());
+    let context = PickContext::new(clock::now().into_std());
     let host = cluster.pick(&context, None, &mut worker.dice()).ok()?;
     let asked = Asked {
         priority: Priority::Default,

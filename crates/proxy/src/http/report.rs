@@ -1,10 +1,10 @@
 //! The end of the request path: what happened goes to logs and counters, exactly once.
 
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use tokio::time::Instant;
 use weft_http::ConnError;
+use weft_http::clock;
 use weft_route::matching::is_grpc;
 use weft_tables::filter::{HttpFilter, HttpFilterConfig};
 use weft_tables::route::Template;
@@ -99,7 +99,7 @@ pub(crate) fn with_record<R>(down: &Downstream, show: impl FnOnce(&LogRecord<'_>
     let unique;
     let view = LogRecord {
         start: Some(record.began),
-        now: Some(SystemTime::now()),
+        now: Some(clock::wall()),
         duration: Some(
             record
                 .times
@@ -254,7 +254,7 @@ pub(crate) fn refused(conn: &Rc<HttpConn>, word: &'static str, malformed: bool) 
 fn unborn(conn: &Rc<HttpConn>, word: &'static str, flags: ResponseFlags, status: Option<u16>, sent: u64) {
     conn.stats.inc(|s| s.downstream_rq_rx_reset);
     conn.stats.request_began(conn.version());
-    conn.stats.request_ended(Instant::now());
+    conn.stats.request_ended(clock::now());
     let detail = Detail::word(word);
     let record = LogRecord {
         protocol: Some(conn.version()),
@@ -270,8 +270,8 @@ fn unborn(conn: &Rc<HttpConn>, word: &'static str, flags: ResponseFlags, status:
 fn base<'a>(worker: &'a Worker, facts: &'a ConnFacts) -> LogRecord<'a> {
     LogRecord {
         start: Some(facts.began),
-        now: Some(SystemTime::now()),
-        duration: Some(facts.start.elapsed()),
+        now: Some(clock::wall()),
+        duration: Some(clock::now().saturating_duration_since(facts.start)),
         hostname: &worker.process.hostname,
         termination: &facts.termination,
         downstream: downstream(facts, &[], &[]),
@@ -316,7 +316,7 @@ pub(crate) fn tcp(worker: &Rc<Worker>, logs: &Logs, facts: &ConnFacts, record: &
     let endpoint = record.endpoint.as_ref().map(|host| &*host.endpoint);
     let view = LogRecord {
         start: Some(record.began),
-        duration: Some(record.start.elapsed()),
+        duration: Some(clock::now().saturating_duration_since(record.start)),
         flags: record.flags,
         detail: record.detail.as_ref(),
         bytes_received: record.received,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use weft_filter::{Flow, LocalReply};
+use weft_http::clock;
 use weft_http::{Frame, RecvBody};
 use weft_route::forwarded::strip_hop_by_hop;
 use weft_route::headers;
@@ -64,7 +65,7 @@ impl Downstream {
                 self.gone(&error);
             }
         }
-        self.record.times.downstream_complete = Some(tokio::time::Instant::now());
+        self.record.times.downstream_complete = Some(clock::now());
     }
 
     /// What the router does to an upstream's head.
@@ -150,7 +151,7 @@ impl Downstream {
         self.finish_head(&mut head, false);
         self.send_head(head, end).await.map_err(ResponseStop::Downstream)?;
         if end {
-            self.record.times.downstream_complete = Some(tokio::time::Instant::now());
+            self.record.times.downstream_complete = Some(clock::now());
             return Ok(());
         }
         if let Some(whole) = held {
@@ -175,7 +176,7 @@ impl Downstream {
                     if self.filters.wants_response_body() {
                         self.filters.response_trailers(&mut fields).map_err(ResponseStop::Filter)?;
                     }
-                    self.record.times.downstream_complete = Some(tokio::time::Instant::now());
+                    self.record.times.downstream_complete = Some(clock::now());
                     self.reply.trailers(&fields).await.map_err(ResponseStop::Downstream)?;
                     self.record.trailers = Some(fields);
                     return Ok(());
@@ -192,7 +193,7 @@ impl Downstream {
         self.record.bytes_sent += data.len() as u64;
         self.reply.data(data, end).await.map_err(ResponseStop::Downstream)?;
         if end {
-            self.record.times.downstream_complete = Some(tokio::time::Instant::now());
+            self.record.times.downstream_complete = Some(clock::now());
         }
         Ok(())
     }
@@ -257,7 +258,7 @@ impl Downstream {
         let status = head.status;
         upgrade::for_downstream(&mut head, self.conn.version());
         self.responded = true;
-        self.record.times.downstream_first_sent = Some(tokio::time::Instant::now());
+        self.record.times.downstream_first_sent = Some(clock::now());
         self.conn.stats.responded(head.status);
         let sent = self.reply.head(&head, end).await;
         head.status = status;

@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::time::Instant;
 use weft_balance::HostHandle;
 use weft_codec::ResetReason;
+use weft_http::clock;
 use weft_http::{Frame, RecvBody, RecvResponse, SendBody, SendReply};
 use weft_types::{Detail, ResponseFlag, ResponseHead, Version};
 
@@ -136,7 +136,7 @@ impl Passage {
             }
         };
         drop((up, back));
-        down.record.times.downstream_complete = Some(Instant::now());
+        down.record.times.downstream_complete = Some(clock::now());
         down.tunnel_ended(end, upstream_half_close).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use weft_http::clock;
 use weft_net::{Acceptor, BoundListener};
 use weft_tables::listener::Listener;
 
@@ -45,7 +46,7 @@ pub(crate) async fn run(slot: Slot, bound: Arc<BoundListener>, workers: usize, s
             accepted = acceptor.accept() => match accepted {
                 Ok(accepted) => {
                     let runtime = slot.borrow().clone();
-                    tokio::task::spawn_local(serve(runtime, accepted));
+                    tokio::task::spawn_local(clock::turns(serve(runtime, accepted)));
                 }
                 Err(error) => {
                     tracing::error!(listener = %name, %error, "the socket no longer accepts");
@@ -62,6 +63,6 @@ pub(crate) async fn run(slot: Slot, bound: Arc<BoundListener>, workers: usize, s
 fn empty(slot: &Slot, acceptor: &mut Acceptor) {
     while let Some(accepted) = acceptor.accept_queued() {
         let runtime = slot.borrow().clone();
-        tokio::task::spawn_local(serve(runtime, accepted));
+        tokio::task::spawn_local(clock::turns(serve(runtime, accepted)));
     }
 }

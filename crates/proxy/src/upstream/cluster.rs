@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::Notify;
 use weft_balance::outlier::{Detector, Outcome};
 use weft_balance::{Balancer, Host, HostHandle, HostSet, NoHost, PickContext, Settings};
+use weft_http::clock;
 use weft_http::{Pool, PoolOptions};
 use weft_state::{ClusterState, HealthFlag, HostState, Priority};
 use weft_tables::address::SocketAddress;
@@ -107,7 +107,7 @@ impl ClusterRuntime {
     /// Lets go of connections that are idle for too long or too old, and of those to hosts that fail:
     /// were a path to them broken, new ones might find another.
     pub(crate) fn tend_pool(&self) {
-        self.pool.sweep(tokio::time::Instant::now());
+        self.pool.sweep(clock::now());
         self.leave_former_members();
         let version = self.state.health_version();
         if self.health_seen.replace(version) == version {
@@ -169,7 +169,7 @@ impl ClusterRuntime {
             weight: 1,
             metadata: Default::default(),
         });
-        let state = self.state.host(&endpoint.address, &self.config().transport, Instant::now());
+        let state = self.state.host(&endpoint.address, &self.config().transport, clock::now().into_std());
         Arc::new(Host { endpoint, state, locality: Arc::default(), priority: 0 })
     }
 
@@ -204,7 +204,8 @@ impl ClusterRuntime {
     pub(crate) fn observe(&self, host: &HostHandle, outcome: Outcome, dice: &mut Dice) {
         let Some(config) = &self.config().outlier else { return };
         let members = self.shared.members();
-        let events = Detector { config, hosts: &members }.record(&host.state, outcome, Instant::now(), dice);
+        let events =
+            Detector { config, hosts: &members }.record(&host.state, outcome, clock::now().into_std(), dice);
         if !events.is_empty() {
             self.stats.outlier(&events);
         }
@@ -214,7 +215,7 @@ impl ClusterRuntime {
     pub(crate) fn sweep(&self, dice: &mut Dice) {
         let Some(config) = &self.config().outlier else { return };
         let members = self.shared.members();
-        let events = Detector { config, hosts: &members }.sweep(Instant::now(), dice);
+        let events = Detector { config, hosts: &members }.sweep(clock::now().into_std(), dice);
         if !events.is_empty() {
             self.stats.outlier(&events);
         }

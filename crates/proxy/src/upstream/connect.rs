@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use weft_balance::HostHandle;
 use weft_codec::proxy_protocol::{Addresses, Format, Header, Tlvs};
+use weft_http::clock;
 use weft_http::{AnyCodec, ClientConn, ConnOptions};
 use weft_net::{Address, Keepalive, UpstreamSocket};
 use weft_state::Permit;
@@ -271,7 +272,7 @@ pub(crate) async fn counted(
     let config = cluster.config();
     cluster.stats.connecting();
     let counted = Counted { cluster: cluster.clone(), _permit: permit, _host: host.state.begin_connection() };
-    let began = Instant::now();
+    let began = clock::now();
     let deadline = began + config.connect_timeout;
     let outcome = match timeout_at(deadline, connect).await {
         Ok(outcome) => outcome,

@@ -5,10 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 use weft_balance::HostHandle;
+use weft_http::clock;
 use weft_http::{ClientConn, ConnError, RecvResponse, SendBody};
 use weft_state::host::HostGuard;
 use weft_state::{HostState, Permit, Priority};
@@ -129,7 +129,7 @@ impl ClusterRuntime {
             return Err(Failure::RequestOverflow);
         };
         self.stats.request_began();
-        host.state.set_last_used(Instant::now());
+        host.state.set_last_used(clock::now().into_std());
         let local = conn.local();
         let host = host.state.begin_request();
         Ok(Lease { conn, key, cluster: self.clone(), local, _request: request, _host: host, done: false })

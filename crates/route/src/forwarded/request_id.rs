@@ -43,5 +43,5 @@ pub fn uuid(dice: &mut impl Random) -> String {
         text[at] = DIGITS[usize::from(byte >> 4)];
         text[at + 1] = DIGITS[usize::from(byte & 0xf)];
     }
-    text.into_iter().map(char::from).collect()
+    String::from_utf8_lossy(&text).into_owned()
 }
