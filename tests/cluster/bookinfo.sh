@@ -246,6 +246,7 @@ if [ "${ENVOY:-}" = yes ]; then
     eval 'n=$(share "$seen" reviews-v2); [ "$n" -ge 5 ] && [ "$n" -le 40 ] && [ $((n + $(share "$seen" reviews-v1))) = 200 ]'
   apply fault-injection-details-v1
   check "Envoy: fault injection" within 50 abort
+  apply virtual-service-all-v1
 fi
 
 if [ "${CNI:-}" = yes ]; then

@@ -76,6 +76,11 @@ pub struct Options {
     #[arg(long, env = "http_proxy", default_value = "", value_name = "URL")]
     http_proxy: Via,
 
+    /// How long requests are still taken after SIGTERM, in seconds: others hear of the end only then. A second signal
+    /// ends it at once.
+    #[arg(long, env = "SHUTDOWN_DELAY", value_parser = seconds, default_value = "0", value_name = "SECONDS")]
+    pub shutdown_delay: Duration,
+
     /// How long productpage waits for one answer, in seconds; it asks reviews twice.
     #[arg(long, value_parser = seconds, default_value = "3", value_name = "SECONDS")]
     page_timeout: Duration,

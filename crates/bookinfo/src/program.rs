@@ -40,10 +40,17 @@ async fn serve(options: &Options) -> Result<(), StartError> {
     // A closed standard output is no reason not to serve.
     let _ =
         writeln!(std::io::stdout(), "{} {} at http://{}", options.service, options.version, server.address());
+    let delay = options.shutdown_delay;
     server
         .run(async move {
             tokio::select! {
-                _ = terminate.recv() => {}
+                _ = terminate.recv() => {
+                    tokio::select! {
+                        () = tokio::time::sleep(delay) => {}
+                        _ = terminate.recv() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                }
                 _ = interrupt.recv() => {}
             }
         })

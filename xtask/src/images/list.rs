@@ -110,7 +110,12 @@ fn bookinfo(service: &str, version: &str) -> Recipe {
         at,
         user: APPLICATION,
         entrypoint: [at, service, "--wildcard"].map(str::to_owned).to_vec(),
-        environment: vec!["HOST=0.0.0.0".to_owned(), format!("SERVICE_VERSION={version}")],
+        // A pod is told to end before others know that it ends.
+        environment: vec![
+            "HOST=0.0.0.0".to_owned(),
+            "SHUTDOWN_DELAY=2".to_owned(),
+            format!("SERVICE_VERSION={version}"),
+        ],
         tools: &[],
         links: &[],
     }
