@@ -3,7 +3,7 @@
 //! The room before are folders of objects; the room after is any xDS client: Envoy, `weft-proxy`.
 //!
 //! ```text
-//!  folders ─ Watch ─► world: merge ─► Snapshot ─ watch ─► nodes: compile for each proxy ─► Ads ─┐
+//!  folders ─ Watch ─► world: merge ─► Snapshot ─ watch ─► nodes: a fleet of proxies ──────► Ads ─┐
 //!                          └► diagnostics ◄── findings: diagnose ┘                              ├─► TLS port
 //!  state folder ─► certificates: authority ─► CertificateService ───────────────────────────────┤
 //!                                └► own certificate, root-cert.pem                              │
@@ -14,7 +14,7 @@
 //! - [`world`], [`nodes`]: objects to sets, of which proxies share what is the same; [`findings`]: what is
 //!   said of objects for them; [`callers`], [`tokens`]: who calls.
 //! - [`kubernetes`]: a cluster as a source, its tokens, its Secrets, its webhooks; [`leases`]: which replica writes;
-//!   [`status`]: whether objects are in effect, told to them.
+//!   [`status`]: whether objects are in effect, told to them; [`secrets`]: certificates that gateways name.
 //! - [`certificates`], [`listen`]: the port; [`debug`]: the pages.
 //!
 //! # Invariants
@@ -34,6 +34,7 @@ pub mod listen;
 pub mod mesh_config;
 pub mod nodes;
 pub mod run;
+pub mod secrets;
 pub mod settings;
 pub mod status;
 pub mod tokens;

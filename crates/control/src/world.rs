@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 use weft_api::{Code, Diagnostic, Kind, Object, ObjectRef, Severity};
-use weft_model::{Made, MeshConfig, Snapshot};
+use weft_model::{Change, Made, MeshConfig, Snapshot};
 use weft_source::{Update, Watch};
 
 use crate::kubernetes::Cluster;
@@ -100,9 +100,6 @@ pub fn follow(
 
 /// How long endpoints may change on without a look at what else there is to say about objects now.
 const WORDS: Duration = Duration::from_secs(2);
-
-/// What changed of one object: its version before, and now.
-type Change = (Option<Arc<Object>>, Option<Arc<Object>>);
 
 struct Builder {
     merged: Merged,

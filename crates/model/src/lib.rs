@@ -47,7 +47,7 @@ pub use endpoint::{Endpoint, EndpointAddress, Health, Locality};
 pub use mesh::{MeshConfig, OutboundMode, TcpKeepalive};
 pub use peer_authentication::{MtlsMode, PeerMtls};
 pub use protocol::Protocol;
-pub use registry::{Changes, PortEndpoints, ServiceInstance};
+pub use registry::{Change, Changes, PortEndpoints, ServiceInstance};
 pub use service::{Registry, Resolution, Service, ServicePort};
 pub use sidecar::{EgressListenerView, SidecarScope};
 pub use snapshot::{Made, Snapshot};

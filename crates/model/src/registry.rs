@@ -29,7 +29,7 @@ use instances::OfService;
 use pods::{PodKey, Pods};
 use same::Same;
 use slice::Slices;
-pub use update::Changes;
+pub use update::{Change, Changes};
 use weft_api::Diagnostic;
 use weft_types::Name;
 

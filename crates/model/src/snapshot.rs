@@ -18,7 +18,7 @@ use crate::gateway::Gateways;
 use crate::mesh::MeshConfig;
 use crate::objects::Objects;
 use crate::peer_authentication::{PeerAuthentications, PeerMtls};
-use crate::registry::{Changes, PortEndpoints, Registry, ServiceInstance};
+use crate::registry::{Change, Changes, PortEndpoints, Registry, ServiceInstance};
 use crate::service::Service;
 use crate::sidecar::{self, SidecarScope, Sidecars, Visible};
 use crate::virtual_service::{self, VirtualServiceView};
@@ -85,7 +85,7 @@ impl Snapshot {
     #[must_use]
     pub fn after(
         &self,
-        changes: &[(Option<Arc<Object>>, Option<Arc<Object>>)],
+        changes: &[Change],
         objects: impl FnOnce() -> Vec<Arc<Object>>,
         generation: u64,
     ) -> (Self, Made) {

@@ -14,6 +14,9 @@ use crate::Labels;
 use crate::service::Service;
 use crate::workload::Workload;
 
+/// The version of an object that was, and the one that is; `None` is absence.
+pub type Change = (Option<Arc<Object>>, Option<Arc<Object>>);
+
 /// In what two snapshots differ that have the same services and policies.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
@@ -36,7 +39,7 @@ pub(crate) struct Took {
 
 impl Registry {
     /// Takes one version of a Pod or EndpointSlice for the other, for each; `None` is absence.
-    pub(crate) fn update(&mut self, changes: &[(Option<Arc<Object>>, Option<Arc<Object>>)]) -> Took {
+    pub(crate) fn update(&mut self, changes: &[Change]) -> Took {
         let mut took = Took::default();
         let mut services = BTreeSet::new();
         for (before, after) in changes {

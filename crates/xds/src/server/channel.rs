@@ -1,5 +1,6 @@
 //! One type on one stream: what is wanted, what the client was told, what is on its way.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,10 @@ pub(super) struct Channel {
     pub(super) answer_due: bool,
     /// Something changed since the last plan that came out empty.
     pub(super) dirty: bool,
+    /// Counts how often names came or went: of the target, of what is subscribed to, of what was told.
+    pub(super) shape: u64,
+    /// Shapes of clusters and endpoints at which the client was seen to have the endpoints of all clusters.
+    pub(super) warm: Cell<Option<(u64, u64)>>,
     pub(super) status: TypeStatus,
 }
 
@@ -91,6 +96,8 @@ impl Channel {
             again: BTreeSet::new(),
             answer_due: false,
             dirty: true,
+            shape: 0,
+            warm: Cell::new(None),
             status: TypeStatus::default(),
         }
     }
@@ -116,7 +123,13 @@ impl Channel {
         if before.ptr_eq(after) {
             return;
         }
-        let changed: Vec<Arc<str>> = before.diff(after).map(name_of).collect();
+        let mut same_names = true;
+        let changed = before.diff(after).map(|difference| {
+            same_names &= matches!(difference, DiffItem::Update { .. });
+            name_of(difference)
+        });
+        let changed: Vec<Arc<str>> = changed.collect();
+        self.shape += u64::from(!same_names);
         if changed.is_empty() {
             return;
         }
@@ -146,6 +159,7 @@ impl Channel {
     /// Takes what a request says of names.
     pub(super) fn subscribe(&mut self, names: Names, target: &Named) -> Subscribed {
         let first = !std::mem::replace(&mut self.asked, true);
+        self.shape += u64::from(first);
         match names {
             Names::Whole(names) => self.subscribe_whole(names, first, target),
             Names::Change { subscribe, unsubscribe, have } => {
@@ -170,6 +184,7 @@ impl Channel {
             return Subscribed::Same;
         }
         (self.wildcard, self.names) = (wildcard, names);
+        self.shape += 1;
         self.forget_unwanted();
         self.suspect_all();
         self.dirty = true;
@@ -186,6 +201,7 @@ impl Channel {
         if subscribe.is_empty() && unsubscribe.is_empty() && !first {
             return Subscribed::Same;
         }
+        self.shape += 1;
         let implied = first && subscribe.is_empty() && self.role.is_listed_whole();
         if (implied || subscribe.iter().any(|name| name == ALL)) && !self.wildcard {
             self.wildcard = true;
@@ -248,6 +264,7 @@ impl Channel {
         for (name, known) in clusters {
             if !known {
                 self.told.remove(&name);
+                self.shape += 1;
             } else if self.told.contains(&name) {
                 self.again.insert(name.clone());
             }

@@ -158,13 +158,16 @@ impl View<'_> {
             return Gate::Wait;
         }
         let endpoints = (self.channel)(Role::Endpoint);
+        let shapes = endpoints.map(|endpoints| (clusters.shape, endpoints.shape));
+        if endpoints.is_some_and(|endpoints| endpoints.warm.get() == shapes) {
+            return Gate::Open;
+        }
         let assignments = (self.target)(Role::Endpoint);
         let mut unasked = Vec::new();
         for name in wanted.keys().filter(|name| clusters.wants(name) && assignments.contains_key(*name)) {
             match endpoints {
                 Some(endpoints) if endpoints.wants(name) => {
-                    let stalled = endpoints.flight.as_ref().is_some_and(|flight| flight.stalled);
-                    if !stalled
+                    if !is_stalled(endpoints)
                         && !endpoints.told.get(name).is_some_and(|told| told.taken && told.version.is_some())
                     {
                         return Gate::Wait;
@@ -172,6 +175,9 @@ impl View<'_> {
                 }
                 _ => unasked.push(name.clone()),
             }
+        }
+        if let Some(endpoints) = endpoints.filter(|endpoints| unasked.is_empty() && !is_stalled(endpoints)) {
+            endpoints.warm.set(shapes);
         }
         self.unasked(Role::Endpoint, unasked)
     }
@@ -224,4 +230,8 @@ impl View<'_> {
         let lingers = |(name, told): (&Arc<str>, &Told)| told.version.is_some() && !target.contains_key(name);
         if clusters.flight.is_some() || clusters.told.iter().any(lingers) { Gate::Wait } else { Gate::Open }
     }
+}
+
+fn is_stalled(channel: &Channel) -> bool {
+    channel.flight.as_ref().is_some_and(|flight| flight.stalled)
 }

@@ -156,7 +156,7 @@ pub(super) async fn play(
     for time in 0..times {
         let service = time % stage.mesh.services;
         // A pod that no proxy is beside, where there is one.
-        let unready = (time / stage.mesh.services % 2 == 0).then(|| stage.mesh.per_service() - 1);
+        let unready = (time / stage.mesh.services).is_multiple_of(2).then(|| stage.mesh.per_service() - 1);
         write(stage.folder, &mesh::file(service), &stage.mesh.service(service, "a", unready))?;
         stage.hear(&mut got, "Endpoints", &mut tally).await.context("one endpoint")?;
     }
