@@ -75,6 +75,7 @@ impl Cluster {
             cluster: settings.cluster_id.as_str().into(),
             domain: settings.domain.as_str().into(),
             root_namespace: settings.namespace.as_str().into(),
+            secrets: true,
             ..mesh
         };
         let namespace = settings.namespace.clone();
@@ -140,6 +141,12 @@ impl Cluster {
     #[must_use]
     pub fn leases(&self) -> Leases {
         Leases::start(&self.client, &self.settings)
+    }
+
+    /// A client of its API server.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
     }
 
     /// What keeps the status of objects while we lead; `None` if it is turned off.

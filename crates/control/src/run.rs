@@ -21,6 +21,7 @@ use crate::debug::{self, Pages};
 use crate::kubernetes::Cluster;
 use crate::leases::Leases;
 use crate::nodes::Nodes;
+use crate::secrets::WithSecrets;
 use crate::settings::Settings;
 use crate::tokens::TokenFile;
 use crate::world::{self, Sources};
@@ -138,6 +139,7 @@ pub async fn start(settings: Settings) -> Result<Weftd> {
     };
     let statuses =
         cluster.as_ref().zip(leases.as_ref()).and_then(|(cluster, leases)| cluster.statuses(leases));
+    let client = cluster.as_ref().map(Cluster::client);
     let channel = (send, updates);
     let follow = move || world::follow(&config_dirs, cluster, mesh, channel);
     let (sources, worlds) = tokio::task::spawn_blocking(follow).await??;
@@ -147,7 +149,8 @@ pub async fn start(settings: Settings) -> Result<Weftd> {
     let nodes = Arc::new(Nodes::new(worlds.clone(), callers.clone()));
     let streams = Streams::default();
     let (stop, stopped) = watch::channel(false);
-    let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
+    let provider = Arc::new(WithSecrets::new(nodes.clone(), worlds.clone(), client));
+    let ads = Ads::new(provider.clone(), streams.clone(), Limits::default(), stopped.clone());
     let authority = CertificateService::new(certificates.authority(), callers);
 
     let (ready, connections) = listen::queue();
@@ -157,7 +160,7 @@ pub async fn start(settings: Settings) -> Result<Weftd> {
     if let Some(listener) = plain {
         tracing::info!(address = %listener.local_addr()?, "xDS without TLS");
         // No certificates there: what is asked in the open can be changed on the way.
-        let ads = Ads::new(nodes.clone(), streams.clone(), Limits::default(), stopped.clone());
+        let ads = Ads::new(provider, streams.clone(), Limits::default(), stopped.clone());
         let (ready, connections) = listen::queue();
         let accepting = tokio::spawn(listen::accept(listener, None, ready, age));
         let services = server().add_service(ads.into_server());

@@ -26,6 +26,7 @@
 //! - A broken object changes nothing but itself: its last good version stays in force.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod backoff;
 mod collect;
 pub mod conditions;

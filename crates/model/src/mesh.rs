@@ -49,6 +49,8 @@ pub struct MeshConfig {
     pub service_export_to: Vec<String>,
     /// Who sees a DestinationRule that does not say (`defaultDestinationRuleExportTo`); `*`.
     pub destination_rule_export_to: Vec<String>,
+    /// Whether the control plane has the Secrets that gateways name, and so speaks of each itself; false.
+    pub secrets: bool,
 }
 
 /// Keepalive probes.
@@ -85,6 +87,7 @@ impl Default for MeshConfig {
             virtual_service_export_to: everyone(),
             service_export_to: everyone(),
             destination_rule_export_to: everyone(),
+            secrets: false,
         }
     }
 }

@@ -126,6 +126,8 @@ codes! {
     NothingSelected = 309,
     /// The annotation's value cannot be read.
     Annotation = 310,
+    /// A Secret that it names is missing, cannot serve, or may not be read.
+    Secret = 311,
 }
 
 impl fmt::Display for Code {

@@ -22,7 +22,7 @@ pub fn diagnose(snapshot: &Snapshot, proxy: &Proxy) -> Vec<Diagnostic> {
         diagnostic(Severity::Warning, object, path, code, format!("not served: {conflict}"))
     });
     let servers: Vec<&ServerView> = plan.ports.iter().flat_map(|port| &port.servers).collect();
-    let secrets = servers.iter().filter_map(|server| {
+    let secrets = servers.iter().filter(|_| !snapshot.mesh.secrets).filter_map(|server| {
         let own = server.server.tls.as_ref()?;
         let names = tls::secret_names(own);
         let name = names.first()?;

@@ -67,6 +67,8 @@ pub(super) fn verdict(listed: &Listed, said: &[Diagnostic], concern: Option<&Con
     } else if *refused > 0 {
         let words = refusals.first().map(|words| format!(": {words}")).unwrap_or_default();
         ("False", "Refused", format!("{counted}, {refused} refused it{words}"))
+    } else if is_a(Code::Secret) {
+        ("False", "SecretNotReady", counted)
     } else if uncounted {
         ("True", "Accepted", "read; its services have it among their endpoints".to_owned())
     } else if *proxies == 0 && is_a(Code::Conflict) {
