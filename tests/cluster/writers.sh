@@ -40,6 +40,10 @@ for namespace in istio-system shop edge; do
   kubectl create namespace $namespace --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 done
 kubectl delete lease --all -n istio-system >/dev/null
+for namespace in shop edge; do
+  kubectl delete secret,role,rolebinding,service,virtualservice,destinationrule,gateway,envoyfilter,authorizationpolicy --all \
+    -n $namespace >/dev/null
+done
 
 # --- Leases
 leases="istio-namespace-controller-election istio-status-leader istio-webhook-leader-default"
@@ -163,3 +167,57 @@ before=$(version); sleep 4
 stop b TERM
 stated virtualservice/second "True InEffect 2 1/1 proxies up to date"
 pass "statuses follow objects and proxies, and are written where they differ alone"
+
+# --- Secrets that Gateways name; without redirection a gateway listens on loopback
+kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: site, namespace: edge}
+spec:
+  selector: {istio: edge}
+  servers:
+  - {port: {number: 18443, name: https, protocol: HTTPS}, hosts: [site.test], tls: {mode: SIMPLE, credentialName: site}}
+  - {port: {number: 18444, name: mutual, protocol: HTTPS}, hosts: [site.test], tls: {mode: MUTUAL, credentialName: site}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: site, namespace: edge}
+spec: {hosts: [site.test], gateways: [site], http: [{directResponse: {status: 200, body: {string: welcome}}}]}
+YAML
+certificate() { # name
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" \
+    -addext subjectAltName=DNS:site.test -keyout "$work/$1.key" -out "$work/$1.crt" 2>/dev/null
+}
+for name in first second third; do certificate $name; done
+shown() { openssl s_client -connect 127.0.0.1:18443 -servername site.test </dev/null 2>/dev/null | openssl x509 -noout -subject; }
+shows() { [ "$(shown)" = "subject=CN = $1" ] || [ "$(shown)" = "subject=CN=$1" ]; }
+get() { curl -sf --max-time 3 --cacert "$work/$1.crt" --resolve site.test:18443:127.0.0.1 https://site.test:18443/; }
+mutual() { curl -sf --max-time 3 --cacert "$work/second.crt" --resolve site.test:18444:127.0.0.1 "$@" https://site.test:18444/; }
+proxy router edge-1 edge 127.65.77.3 istio=edge
+stated gateway/site "False SecretNotReady 1 .*account edge/default may not list the Secrets" edge
+kubectl create role secrets -n edge --verb=get,list,watch --resource=secrets >/dev/null
+kubectl create rolebinding secrets -n edge --role=secrets --serviceaccount=edge:default >/dev/null
+stated gateway/site "False SecretNotReady 1 .*there is no Secret edge/site" edge
+kubectl create secret tls site -n shop --cert "$work/third.crt" --key "$work/third.key" >/dev/null # not theirs
+kubectl create secret tls site -n edge --cert "$work/first.crt" --key "$work/first.key" >/dev/null
+within 50 shows first || fail "the Secret's certificate is not shown: $(shown)"
+[ "$(get first)" = welcome ] || fail "no answer by the Secret's certificate"
+# Rotated, by Istio's generic keys, with authorities for clients.
+encoded() { base64 -w0 <"$work/$1"; }
+patch() { kubectl patch secret site -n edge --type merge -p "$1" >/dev/null; }
+patch "{\"data\": {\"cert\": \"$(encoded second.crt)\", \"key\": \"$(encoded second.key)\", \"cacert\": \"$(encoded third.crt)\"}}"
+within 50 shows second || fail "a rotation is not seen"
+[ "$(get second)" = welcome ] || fail "no answer after a rotation"
+within 50 mutual --cert "$work/third.crt" --key "$work/third.key" || fail "a client whom the Secret's authorities know is refused"
+mutual >/dev/null && fail "a client without certificate is taken"
+mutual --cert "$work/first.crt" --key "$work/first.key" >/dev/null && fail "a client whom nobody knows is taken"
+stated gateway/site "True InEffect 1 1/1 proxies up to date" edge
+patch "{\"data\": {\"key\": \"$(encoded first.key)\"}}"
+stated gateway/site "False SecretNotReady 1 .*key does not go with cert.*last good version" edge
+shows second || fail "a broken Secret takes the good one away"
+kubectl delete secret site -n edge >/dev/null
+stated gateway/site "False SecretNotReady 1 .*there is no Secret edge/site; its last good" edge
+shows second || fail "a Secret that is gone takes the certificate away"
+curl -s "http://127.0.0.1:${port}14/debug/config_dump?proxyID=edge-1.edge" | grep -q 'PRIVATE KEY' && fail "a page shows keys"
+pass "a gateway gets the Secrets that its Gateways name, its own alone and when its account may read them"
+echo "kubernetes: $passed passed, 0 failed"
