@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use weft_balance::outlier::{Cause, Event, Verdict};
 use weft_tables::cluster::Cluster;
 use weft_tables::filter::Rbac;
-use weft_tables::hcm::HttpManager;
 use weft_tables::listener::Listener;
 use weft_tables::tcp::TcpProxy;
 use weft_telemetry::stats::names::{
@@ -252,16 +251,13 @@ pub(crate) struct HttpCounters {
 }
 
 impl HttpCounters {
-    pub(crate) fn new(manager: &HttpManager, listener: &Listener, to: Counting) -> Self {
+    /// Of what a listener serves under `prefix`: a connection manager, or the end of HBONE.
+    pub(crate) fn new(prefix: &str, listener: &Listener, to: Counting) -> Self {
         let registry = to.registry.clone();
         Self {
-            stats: HttpStats::new(&Scope::http(&registry, &manager.stat_prefix)),
-            listener: ListenerHttpStats::new(&Scope::listener_http(
-                &registry,
-                &listener.stat_prefix,
-                &manager.stat_prefix,
-            )),
-            prefix: manager.stat_prefix.to_string(),
+            stats: HttpStats::new(&Scope::http(&registry, prefix)),
+            listener: ListenerHttpStats::new(&Scope::listener_http(&registry, &listener.stat_prefix, prefix)),
+            prefix: prefix.to_owned(),
             named: Named::default(),
             process: Named::default(),
             to,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use weft_balance::outlier::Outcome;
 use weft_balance::{HostHandle, PickContext};
+use weft_http::clock;
 use weft_net::copy::Meter;
 use weft_net::{CopyOptions, CopyReport, Side};
 use weft_state::{HostState, Priority};
@@ -55,8 +56,8 @@ pub(crate) struct TcpRecord {
 impl TcpRecord {
     fn new() -> Self {
         Self {
-            began: std::time::SystemTime::now(),
-            start: Instant::now(),
+            began: clock::wall(),
+            start: clock::now(),
             flags: ResponseFlags::NONE,
             detail: None,
             cluster: None,
@@ -238,7 +239,7 @@ async fn connect_host(
         let hash = config.hash_source_ip.then(|| source_hash(facts)).flatten();
         let subset = (!target.subset.is_empty()).then_some(&target.subset);
         let context =
-            PickContext { hash, subset, tried: &tried, ..PickContext::new(std::time::Instant::now()) };
+            PickContext { hash, subset, tried: &tried, ..PickContext::new(clock::now().into_std()) };
         let original = facts.original.or(facts.local);
         let host = cluster.pick(&context, original, &mut worker.dice()).map_err(|_| {
             cluster.stats.inc(|s| s.upstream_cx_none_healthy);

@@ -13,6 +13,7 @@ use weft_filter::seam::Shared as FilterShared;
 use weft_http::ReadBuffers;
 use weft_tables::Tables;
 use weft_tables::access_log::AccessLog;
+use weft_tables::chain::HboneTerminal;
 use weft_tables::hcm::HttpManager;
 use weft_tables::listener::Listener;
 use weft_tables::tcp::TcpProxy;
@@ -176,8 +177,22 @@ impl Worker {
     ) -> Rc<HttpCounters> {
         let key = (Arc::as_ptr(manager) as usize, Arc::as_ptr(listener) as usize);
         let make = || {
-            let counters = Rc::new(HttpCounters::new(manager, listener, self.counting.clone()));
+            let counters = Rc::new(HttpCounters::new(&manager.stat_prefix, listener, self.counting.clone()));
             ([owner(manager), owner(listener)], counters)
+        };
+        self.http.borrow_mut().entry(key).or_insert_with(make).1.clone()
+    }
+
+    /// The counters of HBONE's end on a listener.
+    pub(crate) fn hbone_counters(
+        &self,
+        config: &Arc<HboneTerminal>,
+        listener: &Arc<Listener>,
+    ) -> Rc<HttpCounters> {
+        let key = (Arc::as_ptr(config) as usize, Arc::as_ptr(listener) as usize);
+        let make = || {
+            let counters = Rc::new(HttpCounters::new(&config.stat_prefix, listener, self.counting.clone()));
+            ([owner(config), owner(listener)], counters)
         };
         self.http.borrow_mut().entry(key).or_insert_with(make).1.clone()
     }

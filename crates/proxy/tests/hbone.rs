@@ -5,6 +5,7 @@
 mod mesh;
 mod running;
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -124,11 +125,16 @@ impl Pair {
 fn connections(port: u16) -> usize {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!("0100007F:{port:04X}");
-    let established = |line: &str| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next() == Some(&local) && words.nth(1) == Some("01")
-    };
-    table.lines().filter(|line| established(line)).count()
+    // A table that changes while it is read may tell of a connection twice.
+    let established: BTreeSet<&str> = table
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (here, there, state) = (words.next()?, words.next()?, words.next()?);
+            (here == local && state == "01").then_some(there)
+        })
+        .collect();
+    established.len()
 }
 
 /// A server that handles each connection on a thread; counts them.
@@ -287,8 +293,42 @@ fn many_connections_share_few() {
         round_trip(&mut pair.connect(), b"again");
     }
     assert!(connections(pair.hbone) <= carrying);
-    // And the server's proxy has counted each of them as a connection of its own.
+    // And the server's proxy has counted each of them as a connection of its own, and as a stream.
     pair.lines("server.log", 2 * MANY);
+    let counters = pair.server.admin_get("/stats?filter=http.hbone").unwrap();
+    for (name, value) in [("rq_total", 2 * MANY), ("rq_2xx", 2 * MANY), ("rq_4xx", 0)] {
+        let line = format!("http.hbone.downstream_{name}: {value}\n");
+        assert!(counters.contains(&line), "{line} in {counters}");
+    }
+}
+
+#[test]
+fn a_connection_that_drains_lets_its_streams_end_and_takes_no_more() {
+    let (app, _) = application(echo);
+    let pair = Pair::start("shop", app);
+    let mut open = pair.connect();
+    round_trip(&mut open, b"before");
+    let order = pair.server.admin_post("/drain_listeners?graceful");
+    assert!(order.starts_with("HTTP/1.1 200"), "{order}");
+    // Longer than from the warning to the last call.
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(500));
+        round_trip(&mut open, b"a stream of a connection that goes away");
+    }
+    assert_eq!(connections(pair.hbone), 1);
+    // Nobody listens there any more, and the connection that is left takes no stream.
+    let mut late = pair.connect();
+    let _ = late.write_all(b"too late");
+    let mut answer = Vec::new();
+    let _ = late.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{answer:?}");
+    round_trip(&mut open, b"still");
+    drop(open);
+    let deadline = Instant::now() + PATIENCE;
+    while connections(pair.hbone) > 0 {
+        assert!(Instant::now() < deadline, "the connection stays without a stream");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

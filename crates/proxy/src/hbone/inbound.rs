@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, sleep_until, timeout};
 use weft_codec::Side;
-use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ServerConn};
+use weft_http::{AnyCodec, ConnError, ConnHandle, ConnOptions, ServerConn, clock};
 use weft_tables::chain::{FilterChain, HboneTerminal};
 use weft_tables::tls::ServerTls;
 use weft_tls::{PeerFacts, ServerAcceptor};
@@ -20,6 +20,7 @@ use crate::listen::accepted::ConnFacts;
 use crate::listen::listener::ListenerRuntime;
 use crate::listen::seldom::Seldom;
 use crate::listen::serve::Io;
+use crate::stats::HttpCounters;
 
 /// A connection without streams goes after so long: twice what clients keep them for.
 const IDLE: Duration = Duration::from_secs(600);
@@ -38,6 +39,7 @@ pub(super) struct Inbound {
     /// Where it came in.
     pub(super) local: SocketAddr,
     pub(super) drain: Drain,
+    pub(super) stats: Rc<HttpCounters>,
     tls: Arc<ServerTls>,
     /// Chains that were compared, and whether they verify clients as this connection did.
     compared: RefCell<Vec<(Weak<FilterChain>, bool)>>,
@@ -87,9 +89,15 @@ pub(crate) async fn serve(
     };
     let codec = AnyCodec::http2(Side::Server, limits(config.max_streams), "https");
     let mut server = ServerConn::new(*io, codec, options, BytesMut::new());
+    let stats = runtime.worker.hbone_counters(&config, &facts.listener);
     let compared = RefCell::default();
-    let inbound = Rc::new(Inbound { runtime, config, facts, peer, local, drain, tls, compared });
+    let counting = stats.clone();
+    let inbound = Rc::new(Inbound { runtime, config, facts, peer, local, drain, stats, tls, compared });
+    let (handle, began) = (server.handle(), clock::now());
+    counting.connection_began(true, true);
     accept(&inbound, &mut server).await;
+    counting.bytes(&mut (0, 0), handle.counters());
+    counting.connection_ended(true, true, clock::now().saturating_duration_since(began));
     let _ = timeout(CLOSE, server.close()).await;
 }
 

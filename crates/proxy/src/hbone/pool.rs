@@ -6,9 +6,10 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::Instant;
+use weft_http::clock;
 use weft_http::{ClientConn, ConnHandle, Pool, PoolOptions};
 use weft_tables::cluster::Hbone;
 use weft_tls::{ClientConnector, ClientContext, ContextError, PeerFacts};
@@ -135,18 +136,18 @@ impl Tunnels {
     pub(super) fn is_refused(&self, at: SocketAddr) -> bool {
         let refused = self.refused.borrow();
         // Almost always there is none.
-        !refused.is_empty() && refused.get(&at).is_some_and(|until| *until > Instant::now())
+        !refused.is_empty() && refused.get(&at).is_some_and(|until| *until > clock::now())
     }
 
     /// Nobody takes HBONE at that address for now.
     pub(super) fn note_refused(&self, at: SocketAddr) {
-        self.refused.borrow_mut().insert(at, Instant::now() + REFUSED_FOR);
+        self.refused.borrow_mut().insert(at, clock::now() + REFUSED_FOR);
     }
 
     /// Lets go of what is idle or of an earlier state of the secrets, and closes what the state in force
     /// would not let in.
     pub(crate) fn tend(&self) {
-        let at = Instant::now();
+        let at = clock::now();
         self.pool.sweep(at);
         self.refused.borrow_mut().retain(|_, until| *until > at);
         let mut contexts = self.contexts.borrow_mut();
@@ -175,5 +176,5 @@ impl Tunnels {
 
 /// The time since 1970.
 pub(super) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

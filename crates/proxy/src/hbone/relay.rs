@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
+use weft_http::clock;
 use weft_net::copy::{BUFFER_MAX, BUFFER_MIN, FLUSH_LIMIT, Meter};
 use weft_net::{CopyReport, End, Side};
 
@@ -34,7 +35,7 @@ pub(crate) async fn relay<S: AsyncRead + AsyncWrite + Unpin>(
     let mut out = Out { bytes: early.len() as u64, held: early.freeze(), size: BUFFER_MIN, ..Out::default() };
     let mut back = Back::default();
     let (mut report, mut counted) = (CopyReport::default(), (0, 0));
-    let mut last = Instant::now();
+    let mut last = clock::now();
     let mut timer: Pin<&mut Option<Sleep>> = pin!(idle.map(sleep));
     let mut flushing = false;
     poll_fn(|cx| {
@@ -48,7 +49,7 @@ pub(crate) async fn relay<S: AsyncRead + AsyncWrite + Unpin>(
             meter.read(side.other(), now.1 - counted.1);
             counted = now;
             if idle.is_some() {
-                last = Instant::now();
+                last = clock::now();
             }
         }
         if sent && came {
@@ -68,7 +69,7 @@ pub(crate) async fn relay<S: AsyncRead + AsyncWrite + Unpin>(
         let Some(idle) = idle else { return Poll::Pending };
         while elapsed(timer.as_mut(), cx) {
             let until = last + idle;
-            if until <= Instant::now() {
+            if until <= clock::now() {
                 report.idle = true;
                 return Poll::Ready(());
             }

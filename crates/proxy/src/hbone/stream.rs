@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use weft_codec::detect::http::{HttpSniff, sniff};
 use weft_http::Exchange;
+use weft_http::clock;
 use weft_tables::chain::FilterChain;
 use weft_tables::listener::{Listener, ListenerFilter};
-use weft_types::{Name, RequestHead};
+use weft_types::{Name, RequestHead, Version};
 
 use super::head::{self, OPAQUE, Refusal};
 use super::inbound::Inbound;
@@ -25,8 +25,14 @@ const MAX_PEEK: usize = 64 * 1024;
 pub(super) async fn serve(inbound: Rc<Inbound>, exchange: Exchange) {
     let Exchange { head, body, reply } = exchange;
     let _serving = inbound.runtime.worker.serving();
-    let mut tunnel = Tunnel::server(reply, body);
-    let (active, chain, facts) = match place(&inbound, &head, &mut tunnel).await {
+    let (stats, began) = (&inbound.stats, clock::now());
+    stats.request_began(Version::Http2);
+    through(&inbound, &head, Tunnel::server(reply, body, stats.clone())).await;
+    stats.request_ended(began);
+}
+
+async fn through(inbound: &Rc<Inbound>, head: &RequestHead, mut tunnel: Tunnel) {
+    let (active, chain, facts) = match place(inbound, head, &mut tunnel).await {
         Ok(place) => place,
         Err(refusal) => {
             let (peer, identity) = (inbound.facts.direct_remote, inbound.peer.identity());
@@ -74,8 +80,8 @@ async fn place(inbound: &Rc<Inbound>, head: &RequestHead, tunnel: &mut Tunnel) -
         state: Default::default(),
         istio: None,
         termination: Box::default(),
-        began: SystemTime::now(),
-        start: Instant::now(),
+        began: clock::wall(),
+        start: clock::now(),
     };
     facts.protocols = match head::protocols(head) {
         Some(protocols) => protocols,

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -11,6 +12,7 @@ use weft_codec::ResetReason;
 use weft_http::{Frame, RecvBody, SendBody, SendReply, StreamError};
 use weft_types::ResponseHead;
 
+use crate::stats::HttpCounters;
 use crate::upstream::connect::Stream;
 
 /// What a reset of a connection is on a stream: CONNECT_ERROR (RFC 9113 section 8.5).
@@ -27,6 +29,8 @@ pub(crate) struct Tunnel {
     held: Bytes,
     received_all: bool,
     local: Option<SocketAddr>,
+    /// Where our answer is counted.
+    stats: Option<Rc<HttpCounters>>,
 }
 
 /// How far our way has come.
@@ -46,12 +50,12 @@ impl Tunnel {
     }
 
     /// The server's end, before its answer.
-    pub(super) fn server(reply: SendReply, receive: RecvBody) -> Self {
-        Self::over(WayOut::Unanswered(reply), receive)
+    pub(super) fn server(reply: SendReply, receive: RecvBody, stats: Rc<HttpCounters>) -> Self {
+        Self { stats: Some(stats), ..Self::over(WayOut::Unanswered(reply), receive) }
     }
 
     fn over(way_out: WayOut, receive: RecvBody) -> Self {
-        Self { way_out, receive, held: Bytes::new(), received_all: false, local: None }
+        Self { way_out, receive, held: Bytes::new(), received_all: false, local: None, stats: None }
     }
 
     /// Tells the client that its destination is reached; once is enough.
@@ -59,6 +63,7 @@ impl Tunnel {
         self.way_out = match std::mem::replace(&mut self.way_out, WayOut::Refused) {
             WayOut::Unanswered(mut reply) => match reply.head(&ResponseHead::new(200), false).await {
                 Ok(()) => {
+                    self.count(200);
                     reply.become_tunnel();
                     WayOut::Open(reply.into_body())
                 }
@@ -71,8 +76,15 @@ impl Tunnel {
     /// Tells the client that its destination is not reached; what was agreed to is reset instead.
     pub(crate) async fn refuse(&mut self, status: u16) {
         if let WayOut::Unanswered(mut reply) = std::mem::replace(&mut self.way_out, WayOut::Refused) {
+            self.count(status);
             // A client that is gone needs no answer.
             let _ = reply.head(&ResponseHead::new(status), true).await;
+        }
+    }
+
+    fn count(&self, status: u16) {
+        if let Some(stats) = &self.stats {
+            stats.responded(status);
         }
     }
 

@@ -2,10 +2,8 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use tokio::time::Instant;
-
+use weft_http::clock;
 use weft_net::copy::Meter;
 use weft_net::{Accepted, CopyOptions, CopyReport, Prefixed, Side, Stream};
 use weft_tables::chain::{ConnectionFacts, FilterChain, Terminal};
@@ -45,8 +43,8 @@ pub(crate) async fn serve(runtime: Rc<ListenerRuntime>, accepted: Accepted) {
         state: Default::default(),
         istio: None,
         termination: Box::default(),
-        began: SystemTime::now(),
-        start: Instant::now(),
+        began: clock::wall(),
+        start: clock::now(),
     };
     let stats = runtime.stats.clone();
     let _serving = worker.serving();

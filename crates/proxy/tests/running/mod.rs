@@ -72,6 +72,13 @@ impl Proxy {
         exchange(self.admin, &format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).ok()
     }
 
+    /// Gives the admin listener an order; its answer, head included.
+    pub(crate) fn admin_post(&self, path: &str) -> String {
+        let request =
+            format!("POST {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        exchange(self.admin, &request).unwrap()
+    }
+
     /// Sends raw bytes to the listener and reads to the end.
     pub(crate) fn send(&self, request: &str) -> String {
         exchange(self.port, request).unwrap()
