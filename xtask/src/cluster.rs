@@ -121,12 +121,16 @@ fn charts(wait: bool) -> Result<()> {
 
 fn source(built: bool) -> Result<()> {
     if !built {
-        must(command(&["cargo", "build", "-p", "weft-control"]))?;
+        must(command(&["cargo", "build", "-p", "weft-control", "-p", "weft-proxy"]))?;
     }
     up(true, None, "iptables")?;
-    let mut tests = script("source.sh")?;
-    tests.env("WEFTD", std::path::absolute(images::built("dev", "weftd"))?);
-    let outcome = must(tests);
+    let run = |name: &str| {
+        let mut tests = script(name)?;
+        tests.env("WEFTD", std::path::absolute(images::built("dev", "weftd"))?);
+        tests.env("WEFT_PROXY", std::path::absolute(images::built("dev", "weft-proxy"))?);
+        must(tests)
+    };
+    let outcome = run("source.sh").and_then(|()| run("writers.sh"));
     must(script("down.sh")?)?;
     outcome
 }

@@ -228,7 +228,7 @@ mod tests {
             let running = Running(counts.1.clone());
             async move {
                 let _running = running;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }));
         let now = || (begun.load(Ordering::Relaxed), running.load(Ordering::Relaxed));

@@ -205,3 +205,104 @@ fn is_for(object: &Object, proxy: &Proxy, root: &str) -> bool {
     (namespace == &*proxy.namespace || namespace == root)
         && selector.is_none_or(|selector| selects(selector, &proxy.labels))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+    use weft_proto::envoy::config::core::v3::{Metadata, Node};
+    use weft_proto::envoy::config::route::v3::RouteConfiguration;
+    use weft_proto::envoy::config::route::v3::VirtualHost;
+    use weft_proto::google::protobuf::{Struct, Value, value::Kind};
+    use weft_xds::server::{Nack, SessionStatus, Stamp};
+
+    const ROUTES: &str = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+    const ID: &str = "sidecar~10.0.0.1~a.n~n.svc.cluster.local";
+
+    /// Routes that come of a VirtualService.
+    fn routes(name: &str, of: &str, word: &str) -> Resource {
+        let text = |text: &str| Value { kind: Some(Kind::StringValue(text.to_owned())) };
+        let fields = [("kind", "VirtualService"), ("namespace", "n"), ("name", of)];
+        let fields = fields.map(|(field, value)| (field.to_owned(), text(value))).into_iter().collect();
+        let filter_metadata = HashMap::from([("weft.dev".to_owned(), Struct { fields })]);
+        let metadata = Some(Metadata { filter_metadata, ..Metadata::default() });
+        let host = VirtualHost { name: word.to_owned(), metadata, ..VirtualHost::default() };
+        let all = RouteConfiguration {
+            name: name.to_owned(),
+            virtual_hosts: vec![host],
+            ..RouteConfiguration::default()
+        };
+        Resource::pack(name, &all)
+    }
+
+    fn set(resources: [Resource; 2]) -> Arc<ResourceSet> {
+        let mut set = ResourceSet { generation: 3, ..ResourceSet::default() };
+        resources.into_iter().for_each(|resource| set.insert(resource));
+        Arc::new(set)
+    }
+
+    fn stream(status: TypeStatus, nacks: Vec<Nack>) -> StreamStatus {
+        let types = BTreeMap::from([(Arc::from(ROUTES), status)]);
+        let nacks = nacks.into_iter().map(Arc::new).collect();
+        StreamStatus {
+            id: 1,
+            protocol: "delta",
+            caller: String::new(),
+            node: Arc::new(Node { id: ID.to_owned(), ..Node::default() }),
+            opened: SystemTime::UNIX_EPOCH,
+            session: SessionStatus { generation: 3, types, nacks },
+        }
+    }
+
+    fn stamp(nonce: &str) -> Stamp {
+        Stamp { nonce: nonce.to_owned(), ..Stamp::default() }
+    }
+
+    fn status(sent: &str, acked: &str, nacked: &str, in_sync: bool) -> TypeStatus {
+        let [sent, acked, nacked] = [sent, acked, nacked].map(stamp);
+        TypeStatus { sent, acked, nacked, in_sync, ..TypeStatus::default() }
+    }
+
+    /// Proxies, of them those that have it, and those that refuse it.
+    fn counts(concerns: &mut Concerns, set: &Arc<ResourceSet>, stream: StreamStatus) -> [[usize; 3]; 2] {
+        let node = Node { id: ID.to_owned(), ..Node::default() };
+        let proxies = [(Arc::new(Proxy::from_node(&node).unwrap()), set.clone())];
+        let found = concerns.look(&BTreeMap::new(), &proxies, &[stream], "istio-system");
+        ["a", "b"].map(|name| {
+            let (kind, namespace) = ("VirtualService".to_owned(), "n".to_owned());
+            let concern = &found[&ObjectKey { kind, namespace, name: name.to_owned() }];
+            [concern.proxies, concern.acked, concern.refused]
+        })
+    }
+
+    #[test]
+    fn a_refusal_counts_for_the_objects_behind_it_until_they_change() {
+        let mut concerns = Concerns::default();
+        let first = set([routes("80", "a", "x"), routes("81", "b", "x")]);
+        let look = |concerns: &mut Concerns, set: &Arc<ResourceSet>, status, nacks| {
+            counts(concerns, set, stream(status, nacks))
+        };
+        let waiting = look(&mut concerns, &first, status("1", "", "", false), vec![]);
+        assert_eq!(waiting, [[1, 0, 0], [1, 0, 0]]);
+        let taken = look(&mut concerns, &first, status("1", "1", "", true), vec![]);
+        assert_eq!(taken, [[1, 1, 0], [1, 1, 0]]);
+        let nack = || Nack {
+            type_url: ROUTES.into(),
+            response: stamp("2"),
+            code: 3,
+            message: "no".to_owned(),
+            names: vec!["80".into()],
+            after: Duration::ZERO,
+        };
+        let second = set([routes("80", "a", "y"), routes("81", "b", "x")]);
+        let refused = look(&mut concerns, &second, status("2", "1", "2", true), vec![nack()]);
+        assert_eq!(refused, [[1, 0, 1], [1, 1, 0]]);
+        // Something else is taken meanwhile: what was refused still is.
+        let third = set([routes("80", "a", "y"), routes("81", "b", "z")]);
+        let still = look(&mut concerns, &third, status("3", "3", "2", true), vec![nack()]);
+        assert_eq!(still, [[1, 0, 1], [1, 1, 0]]);
+        let mended = set([routes("80", "a", "z"), routes("81", "b", "z")]);
+        let well = look(&mut concerns, &mended, status("4", "4", "2", true), vec![nack()]);
+        assert_eq!(well, [[1, 1, 0], [1, 1, 0]]);
+    }
+}
