@@ -58,11 +58,14 @@ impl fmt::Debug for Nodes {
     }
 }
 
+/// Where a stream is told what it shall have.
+type Sets = Arc<watch::Sender<Arc<ResourceSet>>>;
+
 #[derive(Debug)]
 struct Connected {
     last: u64,
     fleet: Fleet,
-    open: BTreeMap<u64, (Arc<Proxy>, Arc<watch::Sender<Arc<ResourceSet>>>)>,
+    open: BTreeMap<u64, (Arc<Proxy>, Sets)>,
 }
 
 impl Nodes {
@@ -190,7 +193,7 @@ impl Nodes {
 }
 
 /// A stream's place: its number, and both ends of what it shall have.
-type Place = (u64, Arc<watch::Sender<Arc<ResourceSet>>>, watch::Receiver<Arc<ResourceSet>>);
+type Place = (u64, Sets, watch::Receiver<Arc<ResourceSet>>);
 
 impl Connected {
     fn join(&mut self, proxy: Arc<Proxy>) -> Result<Place, Status> {

@@ -113,7 +113,7 @@ impl<'a> At<'a> {
     fn text(&self, field: &str) -> Result<Option<&'a str>, MalformedProbe> {
         match self.of.get(field) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text).map(String::as_str).filter(|text| !text.is_empty())),
+            Some(Json::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
             Some(other) => Err(malformed(self.at(field), format!("wanted a string, not {other}"))),
         }
     }
@@ -172,7 +172,7 @@ fn path_of(path: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'!' | b'$'..=b';' | b'=' | b'?'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
             _ => out.push_str(&format!("%{byte:02X}")),
         }

@@ -64,7 +64,7 @@ async fn answer(request: Request<Incoming>, peer: SocketAddr) -> Result<Response
     let field = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let host = request.uri().authority().map(ToString::to_string).or_else(|| field("host"));
     let seen = json!({
-        "target": request.uri().path_and_query().map(|path| path.as_str()),
+        "target": request.uri().path_and_query().map(http::uri::PathAndQuery::as_str),
         "version": format!("{:?}", request.version()),
         "host": host,
         "agent": field("user-agent"),
