@@ -19,7 +19,8 @@ pub struct Limits {
     /// Longest node, bytes of protobuf; default 1 MiB. Envoy's names all its extensions.
     pub node_bytes: usize,
     /// Bytes of resources after which a response is closed and the rest goes into the next one; default
-    /// 2 MiB, since clients by custom take 4 MiB. Whole sets (state of the world) cannot be parted.
+    /// 128 KiB: each stream keeps a buffer as large as the last it wrote, and there are many. Clients by
+    /// custom take 4 MiB. Whole sets (state of the world) cannot be parted.
     pub response_bytes: usize,
     /// Refusals that are remembered, for each stream; default 16.
     pub nacks: usize,
@@ -46,7 +47,7 @@ impl Default for Limits {
             name_bytes: 4_096,
             request_bytes: 16 << 20,
             node_bytes: 1 << 20,
-            response_bytes: 2 << 20,
+            response_bytes: 128 << 10,
             nacks: 16,
             nack_bytes: 8 << 10,
             patience: Duration::from_millis(500),
