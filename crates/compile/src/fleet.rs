@@ -119,13 +119,13 @@ impl Fleet {
     ///
     /// # Errors
     /// Nothing can be made for it; it is not there then.
-    pub fn add(&mut self, id: u64, proxy: Arc<Proxy>) -> Result<Arc<ResourceSet>, CannotCompile> {
+    pub fn add(&mut self, id: u64, proxy: &Arc<Proxy>) -> Result<Arc<ResourceSet>, CannotCompile> {
         self.remove(id);
         let made = catch_unwind(AssertUnwindSafe(|| {
-            let kin = Kin::of(&self.snapshot, &proxy);
-            self.look_for(&kin, &proxy);
+            let kin = Kin::of(&self.snapshot, proxy);
+            self.look_for(&kin, proxy);
             let group = self.groups.get(&kin)?;
-            let own = own(&self.snapshot, &proxy, group, &mut self.built);
+            let own = own(&self.snapshot, proxy, group, &mut self.built);
             let shared = group.shared.clone();
             let set = Arc::new(together(&shared, &own, None, self.snapshot.generation));
             Some(Member { proxy: proxy.clone(), kin, shared, own, set })

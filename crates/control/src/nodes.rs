@@ -202,7 +202,7 @@ impl Connected {
         }
         self.last += 1;
         let id = self.last;
-        let first = self.fleet.add(id, proxy.clone()).map_err(|error| Status::internal(error.to_string()))?;
+        let first = self.fleet.add(id, &proxy).map_err(|error| Status::internal(error.to_string()))?;
         let (sets, receiver) = watch::channel(first);
         let sets = Arc::new(sets);
         self.open.insert(id, (proxy, sets.clone()));

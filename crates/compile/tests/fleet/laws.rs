@@ -92,7 +92,7 @@ proptest! {
         let mut fleet = Fleet::new(first);
         let mut told = BTreeMap::new();
         for (id, proxy) in proxies().into_iter().enumerate() {
-            told.insert(id as u64, fleet.add(id as u64, proxy).unwrap());
+            told.insert(id as u64, fleet.add(id as u64, &proxy).unwrap());
         }
         agree(&fleet, &told, &Snapshot::build(&objects, &mesh, 1))?;
         for (step, changes) in steps.iter().enumerate() {

@@ -67,7 +67,7 @@ fn text(place: &str, n: usize, v: usize) -> String {
                 3 => ("{podIP: 10.9.9.9, phase: Running}".to_owned(), "n1"),
                 _ => (format!("{{podIP: 10.1.0.{n}, phase: Succeeded}}"), "n0"),
             };
-            let mode = if n % 3 == 0 { "" } else { ", security.istio.io/tlsMode: istio" };
+            let mode = if n.is_multiple_of(3) { "" } else { ", security.istio.io/tlsMode: istio" };
             format!(
                 "apiVersion: v1\nkind: Pod\nmetadata: {{name: p{n}, namespace: {ns}, labels: {{app: s{app}, version: v{}, team: t{}{mode}}}}}\nspec: {{nodeName: {node}, serviceAccountName: sa{app}, containers: [{{name: c, image: c, ports: [{{name: web, containerPort: 8080}}]}}]}}\nstatus: {status}\n",
                 1 + v % 2,

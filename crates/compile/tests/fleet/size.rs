@@ -49,7 +49,7 @@ fn cost(services: usize) -> (usize, u64, u64, usize, usize) {
         let address = format!("10.0.{id}.1");
         let capabilities = if id % 2 == 0 { Capabilities::WEFT } else { Capabilities::ISTIO };
         let proxy = proxy("sidecar", &address, &name, "t", "REDIRECT", capabilities);
-        had.insert(id, fleet.add(id, proxy).unwrap());
+        had.insert(id, fleet.add(id, &proxy).unwrap());
     }
     let work = fleet.work();
     let changes = [(Some(pod(50, 2, true)), Some(pod(50, 2, false)))];

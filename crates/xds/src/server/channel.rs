@@ -126,7 +126,7 @@ impl Channel {
         let mut same_names = true;
         let changed = before.diff(after).map(|difference| {
             same_names &= matches!(difference, DiffItem::Update { .. });
-            name_of(difference)
+            name_of(&difference)
         });
         let changed: Vec<Arc<str>> = changed.collect();
         self.shape += u64::from(!same_names);
@@ -178,7 +178,7 @@ impl Channel {
             && (first || (self.wildcard && self.names.is_empty()));
         let wildcard = implied || names.iter().any(|name| name == ALL);
         let names: BTreeSet<Arc<str>> =
-            names.into_iter().filter(|name| name != ALL).map(|name| known(name, target)).collect();
+            names.into_iter().filter(|name| name != ALL).map(|name| known(&name, target)).collect();
         self.answer_due |= wildcard && !self.wildcard;
         if !first && self.wildcard == wildcard && self.names == names {
             return Subscribed::Same;
@@ -209,7 +209,7 @@ impl Channel {
             self.suspect_all();
         }
         for name in subscribe.into_iter().filter(|name| name != ALL) {
-            let name = known(name, target);
+            let name = known(&name, target);
             // Who asks once more for what he was told wants to hear it once more; not so at the begin,
             // when he says which versions he has.
             if !first && self.told.contains(&name) {
@@ -251,7 +251,7 @@ impl Channel {
         for (name, version) in have {
             let told =
                 Told { version: Some(version.into()), resource: None, answer: Answer::Accepted, taken: true };
-            self.told.insert(known(name, target), told);
+            self.told.insert(known(&name, target), told);
         }
     }
 
@@ -394,15 +394,15 @@ impl Channel {
 }
 
 /// The one copy of a name that all streams share, if there is a resource of it.
-fn known(name: String, target: &Named) -> Arc<str> {
-    target.get_key_value(name.as_str()).map_or_else(|| name.as_str().into(), |(known, _)| known.clone())
+fn known(name: &str, target: &Named) -> Arc<str> {
+    target.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
 }
 
 /// The name that a difference is about.
-fn name_of(difference: DiffItem<'_, '_, Arc<str>, Arc<Resource>>) -> Arc<str> {
+fn name_of(difference: &DiffItem<'_, '_, Arc<str>, Arc<Resource>>) -> Arc<str> {
     match difference {
         DiffItem::Add(name, _) | DiffItem::Update { new: (name, _), .. } | DiffItem::Remove(name, _) => {
-            name.clone()
+            Arc::clone(name)
         }
     }
 }
