@@ -6,10 +6,11 @@
 //! once a poll.
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 thread_local! {
@@ -46,13 +47,26 @@ pub fn wall() -> SystemTime {
 }
 
 /// Runs a task whose polls each see one time.
-pub async fn turns<F: Future>(task: F) -> F::Output {
-    let mut task = pin!(task);
-    poll_fn(|cx| {
+pub fn turns<F: Future>(task: F) -> Turns<F> {
+    Turns { task }
+}
+
+pin_project! {
+    /// What [`turns`] makes. A type of its own, since an `async fn` would hold its task twice.
+    #[derive(Debug)]
+    pub struct Turns<F> {
+        #[pin]
+        task: F,
+    }
+}
+
+impl<F: Future> Future for Turns<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let _over = Over(TURN.replace(Some(Turn::default())));
-        task.as_mut().poll(cx)
-    })
-    .await
+        self.project().task.poll(cx)
+    }
 }
 
 /// Puts back what was before, also when the task panics.

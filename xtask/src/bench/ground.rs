@@ -51,7 +51,7 @@ impl Ground {
             must(command(&["cargo", "build", "--profile", profile, "--quiet", "-p", package]))
         };
         // Instructions are counted without the release's long link: it takes CI minutes.
-        let profile = if own == Own::ThisOne { "profiling" } else { "release" };
+        let profile = if own == Own::ThisOne { "profiling" } else { "dist" };
         if own == Own::Built {
             build("profiling", "xtask")?;
         }
@@ -65,7 +65,7 @@ impl Ground {
             Own::Built | Own::There => std::path::absolute("target/profiling/xtask")?,
         };
         for (program, how) in [
-            (&weft, "cargo build --release -p weft-proxy, or name another with --weft"),
+            (&weft, "cargo build --profile dist -p weft-proxy, or name another with --weft"),
             (&own, "cargo build --profile profiling -p xtask"),
         ] {
             if !program.exists() {
