@@ -2,7 +2,7 @@
 //!
 //! A field lies in the arena as the line that HTTP/1 sends, `name: value` and a line end, so a message that
 //! goes on as it came is written out in a few copies; a field is three numbers that say where its line is.
-//! So reading, adding and removing fields allocates nothing per field, and order and bytes are kept.
+//! So reading, adding and removing fields allocates nothing per field, and order and values are kept.
 
 use std::fmt;
 

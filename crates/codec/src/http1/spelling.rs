@@ -17,9 +17,10 @@ impl<'a> Names<'a> {
         Self { headers, proper }
     }
 
-    /// Whether fields of the list are written as they stand in it.
+    /// Whether fields of the list are written as they stand in it. Where case is kept, a field that was set
+    /// anew takes the spelling that was noted.
     pub(super) fn as_they_are(self) -> bool {
-        self.headers.keeps_case() || !self.proper
+        !self.headers.keeps_case() && !self.proper
     }
 
     /// Writes a field.
