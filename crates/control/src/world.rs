@@ -208,7 +208,13 @@ impl Builder {
     /// Finds out what else there is to say about objects, beside the work on endpoints that change.
     fn catch_up(&mut self) -> Option<World> {
         if let Some(look) = self.look.take_if(|look| look.is_finished()) {
-            let (whole, last) = (look.join().ok()?, self.last.clone()?);
+            // Whatever keeps it from counting: the next look is not at once.
+            self.behind = Some(Instant::now());
+            let Ok(whole) = look.join() else {
+                tracing::error!("what there is to say about objects cannot be found: the last words stand");
+                return None;
+            };
+            let last = self.last.clone()?;
             if whole.generation != last.generation {
                 return None;
             }
@@ -218,7 +224,8 @@ impl Builder {
         if self.look.is_none() && self.behind.is_some_and(|since| since.elapsed() >= WORDS) {
             let (objects, mesh, generation) = (self.merged.objects(), self.mesh.clone(), self.generation);
             let thread = std::thread::Builder::new().name("weft-words".to_owned());
-            self.look = thread.spawn(move || Snapshot::build(&objects, &mesh, generation)).ok();
+            let look = thread.spawn(move || Snapshot::build(&objects, &mesh, generation));
+            self.look = look.inspect_err(|error| tracing::error!(%error, "no thread for words")).ok();
         }
         None
     }
